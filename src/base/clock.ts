@@ -17,6 +17,13 @@ export interface Timespec {
   nsec: number;
 }
 
+/** Calls back once after `ms`; the answer cancels it. An `idle` timer does not keep the process alive. */
+export function startTimer(ms: number, onTime: () => void, options: { idle?: boolean } = {}): () => void {
+  const timer = setTimeout(onTime, ms);
+  if (options.idle === true) timer.unref();
+  return () => clearTimeout(timer);
+}
+
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason as Error);
