@@ -283,7 +283,7 @@ class RowReader {
   name(): ByteString {
     const length = this.#view.getUint16(this.#at, true);
     this.#at += 2 + length;
-    return Buffer.from(this.#bytes.subarray(this.#at - length, this.#at)).latin1Slice();
+    return Buffer.from(this.#bytes.subarray(this.#at - length, this.#at)).toString('latin1');
   }
 
   blob(): Uint8Array {
