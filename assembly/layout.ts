@@ -9,3 +9,5 @@
 export const CRC_TABLES: usize = 1024;
 /** 256 u64 for the rolling hash of cut points. */
 export const GEAR_TABLE: usize = CRC_TABLES + 16 * 1024;
+/** 7 rounds of 16 u8: which word of the message a step of BLAKE3 takes. */
+export const BLAKE3_SCHEDULE: usize = GEAR_TABLE + 256 * 8;

@@ -13,6 +13,11 @@ const EXTENT_STRIDE_BYTES = BLOCK_BYTES + EXTENT_CRC_BYTES + EXTENT_WORK_BYTES;
 const EXTENTS_OFFSET = STATICS_BYTES + LOG_RING_BYTES;
 const ARENA_BYTES = EXTENTS_OFFSET + ARENA_EXTENTS * EXTENT_STRIDE_BYTES;
 
+/** The extent that `offset` lies in. */
+export function extentOf(offset: number): number {
+  return offset - ((offset - EXTENTS_OFFSET) % EXTENT_STRIDE_BYTES);
+}
+
 /** CRCs of granules (u32 little endian) of the block in this extent. */
 export function crcOffset(extent: number): number {
   return extent + BLOCK_BYTES;

@@ -5,6 +5,14 @@ import { assert } from '../base/assert.js';
 
 const ABI = 1;
 
+/** Room for the result of `hash128` and its work. */
+export const HASH_ROOM_BYTES = 4096;
+
+/** Room for the segments of `overlay` and its work. */
+export function overlayBytes(count: number): number {
+  return 72 * count + 16;
+}
+
 /**
  * The kernels, on the memory they were instantiated with. Pointers and lengths are bytes; nothing is copied in or out.
  * The caller answers for the bounds: a kernel writes where it is told to.
@@ -16,6 +24,28 @@ export interface Kernels {
   crc32cCombine(crcA: number, crcB: number, bytesB: number): number;
   /** CRC-32C of each granule, the last one shorter, as u32 little endian at `outPtr`; answers how many. */
   granules(ptr: number, bytes: number, granuleBytes: number, outPtr: number): number;
+  /**
+   * What is visible of `count` slice records (JuiceFS's 24 bytes, oldest first): segments in the same form, sorted by
+   * position, not overlapping, pieces of one slice that continue each other merged, zeros (id 0) and gaps left out.
+   * Answers how many there are. `outPtr` needs {@link overlayBytes} of room.
+   */
+  overlay(recordsPtr: number, count: number, outPtr: number): number;
+  /**
+   * Content-defined cut points (gear hash): ends of pieces of `min` to `max` bytes, about `avg`, as u32 counted from
+   * `ptr`; the last piece may be shorter. 64 <= min <= avg <= max. Answers how many, at most `outMax`.
+   */
+  cutPoints(ptr: number, bytes: number, min: number, avg: number, max: number, outPtr: number, outMax: number): number;
+  /**
+   * BLAKE3 of the bytes: the 128-bit hash is the first 16 of the 32 bytes that it writes to `outPtr`, which needs
+   * {@link HASH_ROOM_BYTES}. Two different contents agree by chance with 2^-128; finding two on purpose takes about 2^64
+   * hashes, so bytes from strangers who might try are to be compared by all 32.
+   */
+  hash128(ptr: number, bytes: number, outPtr: number): void;
+  /**
+   * Packs `count` pieces, `{u32 ptr, u32 bytes}` each at `piecesPtr`, one after the other to `outPtr`; answers the bytes
+   * in all. No piece may overlap the destination.
+   */
+  copyPieces(piecesPtr: number, count: number, outPtr: number): number;
 }
 
 type Exports = Kernels & { abi(): number; setUp(): void };
@@ -50,5 +80,9 @@ export function instantiateKernels(memory: WebAssembly.Memory): Kernels {
     crc32c: (ptr, bytes, seed) => raw.crc32c(ptr, bytes, seed) >>> 0,
     crc32cCombine: (crcA, crcB, bytesB) => raw.crc32cCombine(crcA, crcB, bytesB) >>> 0,
     granules: raw.granules,
+    overlay: raw.overlay,
+    cutPoints: raw.cutPoints,
+    hash128: raw.hash128,
+    copyPieces: raw.copyPieces,
   };
 }
