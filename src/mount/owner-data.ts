@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { CommitRecord, SessionRecord } from '../chunk/log-format.js';
 import type { LogShared } from '../chunk/log-writer.js';
 import type { SealedPack } from '../chunk/messages.js';
 
@@ -15,6 +16,8 @@ export interface OwnerData {
   log: { shared: LogShared; port: MessagePort } | null;
   /** The claimed id range [firstId, endId); null for a read-only session. */
   ids: { firstId: number; endId: number } | null;
+  /** What the log says of this session at its beginning; null for a read-only one. */
+  session: SessionRecord | null;
   /** Packs of an earlier session that are in the log and not in the store. */
   packs: SealedPack[];
   blockBytes: number;
@@ -49,6 +52,8 @@ export interface OwnerCalls {
   'commit-point': { args: []; result: CommitPoint };
   /** Has every 'uploaded' message so far been written to the log? */
   'uploads-logged': { args: []; result: boolean };
+  /** Writes into the log that this version is about to be published. */
+  'note-commit': { args: [intent: CommitRecord]; result: null };
   /** Everything before the LSN is published: packs that end before it are read from the store from now on. */
   trim: { args: [lsn: number]; result: null };
   'open-for-writing': { args: []; result: number[] };

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../base/clock.js';
 import { errorToRecord, FsError } from '../base/errors.js';
-import { errnoName } from '../base/errno.js';
 import { OWNER_SLICE_MS } from '../base/limits.js';
 import { eventfdDrain, poll } from '../base/libc.js';
 import { fileLogger } from '../base/log.js';
 import { DataPlane } from '../chunk/data-plane.js';
+import { RecordKind, type CommitRecord } from '../chunk/log-format.js';
 import { LogSegments } from '../chunk/log-segments.js';
 import { LogWriter } from '../chunk/log-writer.js';
 import type { Ticket, ToMain, ToOwner } from '../chunk/messages.js';
@@ -46,6 +46,7 @@ class Owner {
   static async create(): Promise<Owner> {
     const sql = await loadSqlJs();
     const log = data.log === null ? null : new LogWriter(data.log.shared, data.log.port);
+    if (data.session !== null) log?.appendJson(RecordKind.SESSION, data.session);
     const ids = data.ids === null ? null : new IdAllocator(data.ids.firstId, data.ids.endId);
     const namespace = Namespace.open(readFileSync(data.imagePath), { sql, journal: log, ids, clock: systemClock });
     const segments =
@@ -168,6 +169,10 @@ class Owner {
         return this.#commitPoint();
       case 'uploads-logged':
         return this.#plane.uploadsAreLogged();
+      case 'note-commit':
+        this.#writable().appendJson(RecordKind.COMMIT, args[0] as CommitRecord);
+        this.#writable().kick();
+        return null;
       case 'trim':
         this.#plane.trim(args[0] as number);
         return null;
@@ -183,11 +188,16 @@ class Owner {
     }
   }
 
+  #writable(): LogWriter {
+    if (this.#log === null) throw new FsError('EROFS', { syscall: 'commit' });
+    return this.#log;
+  }
+
   #commitPoint(): CommitPoint {
-    if (this.#log === null) throw new FsError(errnoName(30), { syscall: 'commit' });
+    const log = this.#writable();
     this.#plane.sealAll();
-    this.#log.kick();
-    return { lsn: this.#log.appended, packs: this.#plane.packsNotUploaded() };
+    log.kick();
+    return { lsn: log.appended, packs: this.#plane.packsNotUploaded() };
   }
 
   #stats(): OwnerStats {
