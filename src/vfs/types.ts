@@ -81,7 +81,8 @@ export interface VfsOps {
   releasedir(fh: number): void;
   fsyncdir(ino: number, ticket: Ticket): number;
 
-  getxattr(ino: number, name: ByteString): Uint8Array;
+  /** undefined: no such attribute; the kernel asks for `security.capability` of each written file, so a miss is no exception. */
+  getxattr(ino: number, name: ByteString): Uint8Array | undefined;
   listxattr(ino: number): ByteString[];
   /** flags: XATTR_CREATE 1, XATTR_REPLACE 2 */
   setxattr(ino: number, name: ByteString, value: Uint8Array, flags: number): void;
