@@ -1,6 +1,6 @@
-import './webassembly.js';
 import { assert } from '../base/assert.js';
 import { ARENA_EXTENTS, BLOCK_BYTES, KIB, LOG_RING_BYTES, MIB } from '../base/limits.js';
+import type { SharedMemory } from './webassembly.js';
 
 /** WebAssembly's unit of memory. */
 const PAGE_BYTES = 64 * KIB;
@@ -34,14 +34,14 @@ export function workOffset(extent: number): number {
  * thread that created the arena.
  */
 export class Arena {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: SharedMemory;
   readonly ringOffset = STATICS_BYTES;
   readonly #bytes: Uint8Array;
   /** Undefined in threads that attached themselves: they get extents with their tasks. */
   readonly #free: number[] | undefined;
   readonly #waiting: ((extent: number) => void)[] = [];
 
-  private constructor(memory: WebAssembly.Memory, free?: number[]) {
+  private constructor(memory: SharedMemory, free?: number[]) {
     this.memory = memory;
     this.#bytes = new Uint8Array(memory.buffer);
     this.#free = free;
@@ -51,11 +51,11 @@ export class Arena {
     const pages = ARENA_BYTES / PAGE_BYTES;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     const free = Array.from({ length: ARENA_EXTENTS }, (_, i) => EXTENTS_OFFSET + i * EXTENT_STRIDE_BYTES);
-    return new Arena(memory, free.reverse());
+    return new Arena(memory, free.toReversed());
   }
 
   /** The arena of another thread, by its memory. */
-  static attach(memory: WebAssembly.Memory): Arena {
+  static attach(memory: SharedMemory): Arena {
     assert(memory.buffer.byteLength === ARENA_BYTES, 'this memory is an arena');
     return new Arena(memory);
   }

@@ -5,8 +5,9 @@ import { GRANULE_BYTES } from '../base/limits.js';
 import { Arena, crcOffset, extentOf, workOffset } from './arena.js';
 import { checksum, gather, note, type GatherTask, type KernelUses } from './kernels.js';
 import { instantiateKernels } from './wasm.js';
+import type { SharedMemory } from './webassembly.js';
 
-const { memory } = workerData as { memory: WebAssembly.Memory };
+const { memory } = workerData as { memory: SharedMemory };
 const arena = Arena.attach(memory);
 const kernels = instantiateKernels(memory);
 

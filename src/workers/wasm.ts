@@ -1,7 +1,7 @@
-import './webassembly.js';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { assert } from '../base/assert.js';
+import type { SharedMemory } from './webassembly.js';
 
 const ABI = 1;
 
@@ -19,36 +19,44 @@ export function overlayBytes(count: number): number {
  */
 export interface Kernels {
   /** CRC-32C of `bytes` at `ptr`, which follow bytes with the CRC `seed` (0 for none). */
-  crc32c(ptr: number, bytes: number, seed: number): number;
+  readonly crc32c: (ptr: number, bytes: number, seed: number) => number;
   /** CRC-32C of A followed by B, from the CRC of each and the length of B. */
-  crc32cCombine(crcA: number, crcB: number, bytesB: number): number;
+  readonly crc32cCombine: (crcA: number, crcB: number, bytesB: number) => number;
   /** CRC-32C of each granule, the last one shorter, as u32 little endian at `outPtr`; answers how many. */
-  granules(ptr: number, bytes: number, granuleBytes: number, outPtr: number): number;
+  readonly granules: (ptr: number, bytes: number, granuleBytes: number, outPtr: number) => number;
   /**
    * What is visible of `count` slice records (JuiceFS's 24 bytes, oldest first): segments in the same form, sorted by
    * position, not overlapping, pieces of one slice that continue each other merged, zeros (id 0) and gaps left out.
    * Answers how many there are. `outPtr` needs {@link overlayBytes} of room.
    */
-  overlay(recordsPtr: number, count: number, outPtr: number): number;
+  readonly overlay: (recordsPtr: number, count: number, outPtr: number) => number;
   /**
    * Content-defined cut points (gear hash): ends of pieces of `min` to `max` bytes, about `avg`, as u32 counted from
    * `ptr`; the last piece may be shorter. 64 <= min <= avg <= max. Answers how many, at most `outMax`.
    */
-  cutPoints(ptr: number, bytes: number, min: number, avg: number, max: number, outPtr: number, outMax: number): number;
+  readonly cutPoints: (
+    ptr: number,
+    bytes: number,
+    min: number,
+    avg: number,
+    max: number,
+    outPtr: number,
+    outMax: number,
+  ) => number;
   /**
    * BLAKE3 of the bytes: the 128-bit hash is the first 16 of the 32 bytes that it writes to `outPtr`, which needs
    * {@link HASH_ROOM_BYTES}. Two different contents agree by chance with 2^-128; finding two on purpose takes about 2^64
    * hashes, so bytes from strangers who might try are to be compared by all 32.
    */
-  hash128(ptr: number, bytes: number, outPtr: number): void;
+  readonly hash128: (ptr: number, bytes: number, outPtr: number) => void;
   /**
    * Packs `count` pieces, `{u32 ptr, u32 bytes}` each at `piecesPtr`, one after the other to `outPtr`; answers the bytes
    * in all. No piece may overlap the destination.
    */
-  copyPieces(piecesPtr: number, count: number, outPtr: number): number;
+  readonly copyPieces: (piecesPtr: number, count: number, outPtr: number) => number;
 }
 
-type Exports = Kernels & { abi(): number; setUp(): void };
+type Exports = Kernels & { readonly abi: () => number; readonly setUp: () => void };
 
 let compiled: WebAssembly.Module | undefined;
 
@@ -64,13 +72,13 @@ function loadModule(): WebAssembly.Module {
 export const MEMORY_PAGES_MIN = 16;
 
 /** A memory of one's own, for a thread without an arena. What is above the first MiB is the caller's. */
-export function createMemory(bytesAboveStatics: number): WebAssembly.Memory {
+export function createMemory(bytesAboveStatics: number): SharedMemory {
   const pages = MEMORY_PAGES_MIN + Math.ceil(bytesAboveStatics / 65_536);
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
 /** Compiles (once in each thread) and instantiates the kernels. `memory` must be shared and at least 1 MiB. */
-export function instantiateKernels(memory: WebAssembly.Memory): Kernels {
+export function instantiateKernels(memory: SharedMemory): Kernels {
   const instance = new WebAssembly.Instance(loadModule(), { env: { memory } });
   const raw = instance.exports as unknown as Exports;
   assert(raw.abi() === ABI, 'the kernels are of this version');

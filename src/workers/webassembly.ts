@@ -1,18 +1,25 @@
 /** The part of the WebAssembly interface that we use: TypeScript has it only among the types of browsers. */
 declare global {
   namespace WebAssembly {
-    class Memory {
-      constructor(descriptor: { initial: number; maximum: number; shared: true });
+    interface Memory {
       readonly buffer: SharedArrayBuffer;
     }
-    class Module {
-      constructor(bytes: Uint8Array);
+    interface Module {
+      readonly [Symbol.toStringTag]: string;
     }
-    class Instance {
-      constructor(module: Module, imports: Record<string, Record<string, unknown>>);
+    interface Instance {
       readonly exports: Record<string, unknown>;
     }
   }
+  const WebAssembly: {
+    Memory: new (descriptor: { initial: number; maximum: number; shared: true }) => WebAssembly.Memory;
+    Module: new (bytes: Uint8Array) => WebAssembly.Module;
+    Instance: new (
+      module: WebAssembly.Module,
+      imports: Record<string, Record<string, unknown>>,
+    ) => WebAssembly.Instance;
+  };
 }
 
-export {};
+/** Memory that threads share: it goes to a worker by `workerData` or `postMessage`, and stays the same memory. */
+export type SharedMemory = WebAssembly.Memory;
