@@ -1,186 +1,299 @@
+import { assert } from '../base/assert.js';
 import type { ByteString } from '../base/bytes.js';
-import type { Clock, Timespec } from '../base/clock.js';
+import type { Timespec } from '../base/clock.js';
 import { FsError } from '../base/errors.js';
-import { Inode } from './cached-inode.js';
-import type { ChunkMap } from './chunk-map.js';
-import { IdAllocator } from './ids.js';
-import type { Dentry, FileType, NodeRow } from './inode.js';
-import type { Journal } from './journal.js';
+import type { Inode } from './cached-inode.js';
+import { ChunkMap } from './chunk-map.js';
+import { createInode, linkInode, type NewInode } from './create.js';
+import { FileType, ROOT_INO, type Dentry, type NodeRow } from './inode.js';
+import { NamespaceCore, type NamespaceOptions } from './namespace-core.js';
+import { removeDirectory, unlinkEntry } from './remove.js';
+import { renameEntry } from './rename.js';
 import type { RowWriter } from './rows.js';
-import type { SqlJsStatic } from './stores/sql.js';
+import { clampSec } from './stores/node-columns.js';
+import { removeXattr, setXattr, xattrsOf } from './xattrs.js';
 
 export { Inode } from './cached-inode.js';
 export { IdAllocator } from './ids.js';
+export type { NewInode } from './create.js';
 export type { Journal } from './journal.js';
-
-export interface NamespaceOptions {
-  /** The loaded module (`loadSqlJs()`). */
-  sql: SqlJsStatic;
-  /** null: read-only. */
-  journal: Journal | null;
-  ids: IdAllocator | null;
-  clock: Clock;
-  limits?: Partial<NamespaceLimits>;
-}
-
-/** Bounds of the caches; the defaults are base/limits.ts's. */
-export interface NamespaceLimits {
-  inodes: number;
-  dentries: number;
-  dirtyRows: number;
-}
-
-export interface NewInode {
-  type: FileType;
-  /** Permission bits only. */
-  mode: number;
-  uid: number;
-  gid: number;
-  rdev?: number;
-  /** Of a symbolic link. */
-  target?: Uint8Array;
-}
+export type { NamespaceLimits, NamespaceOptions } from './namespace-core.js';
 
 /** Columns that `setAttr` changes. A change that names no ctime gets the time of the call. */
 export type NodeChange = Partial<Omit<NodeRow, 'ino' | 'type' | 'nlink' | 'parent'>>;
 
 export interface NamespaceStats {
+  /** In memory. */
   inodes: number;
   dentries: number;
+  /** Waiting to be written behind. */
   dirtyRows: number;
 }
 
-const skeleton = (): never => {
-  throw new FsError('ENOSYS');
-};
+const NO_SLICES = new Uint8Array(0);
 
+/**
+ * The tree of inodes and names of one volume, for one thread. It begins as a version's index image; a change is made in
+ * memory, appended to the journal as one batch, and written behind into the database later. Nothing here waits.
+ *
+ * All methods throw FsError: EROFS for a change of a read-only namespace, EIO once the journal has failed. Names are byte
+ * strings. An `Inode` that is given out is good for the system call; `hold` it to keep it.
+ */
 export class Namespace {
+  readonly #core: NamespaceCore;
+  readonly #root: Inode;
+
+  private constructor(core: NamespaceCore) {
+    this.#core = core;
+    this.#root = core.need(ROOT_INO);
+  }
+
+  /** `image`: an index that was checked; null: an empty volume. */
   static open(image: Uint8Array | null, options: NamespaceOptions): Namespace {
-    void image;
-    void options;
-    return skeleton();
+    assert(options.journal === null || options.ids !== null, 'a writable namespace has ids');
+    return new Namespace(new NamespaceCore(image, options));
   }
 
   get readOnly(): boolean {
-    return skeleton();
+    return this.#core.readOnly;
   }
+
   get root(): Inode {
-    return skeleton();
+    return this.#root;
   }
-  /** The time of now, as the namespace writes it. */
+
+  /** The time as the namespace would write it. */
   now(): Timespec {
-    return skeleton();
+    this.#core.setTime();
+    return { sec: this.#core.time.sec, nsec: this.#core.time.nsec };
   }
-  inode(_ino: number): Inode | undefined {
-    return skeleton();
+
+  // -- the tree --
+
+  inode(ino: number): Inode | undefined {
+    return this.#core.inodes.get(ino);
   }
-  /** undefined: there is no such entry. Throws ENOTDIR. */
-  lookup(_parent: Inode, _name: ByteString): Inode | undefined {
-    return skeleton();
+
+  /** undefined: there is no such entry. Throws ENOTDIR, and EIO when an entry has no inode. */
+  lookup(parent: Inode, name: ByteString): Inode | undefined {
+    if (!parent.isDirectory) throw new FsError('ENOTDIR');
+    if (parent.nlink === 0) return undefined;
+    const entry = this.#core.dentries.find(parent, name);
+    return entry === undefined ? undefined : this.#core.need(entry.ino);
   }
-  create(_parent: Inode, _name: ByteString, _what: NewInode): Inode {
-    return skeleton();
+
+  /**
+   * A new inode and its entry. A set-gid directory gives its group, and the bit to directories.
+   * Throws EEXIST, ENOTDIR, ENOENT (removed directory), ENAMETOOLONG, EINVAL (name), ENOSPC (inodes of a volume, ids).
+   */
+  create(parent: Inode, name: ByteString, what: NewInode): Inode {
+    return createInode(this.#core, parent, name, what);
   }
-  link(_inode: Inode, _parent: Inode, _name: ByteString): void {
-    skeleton();
+
+  /** Throws as create, EPERM for a directory, EMLINK at LINKS_MAX. */
+  link(inode: Inode, parent: Inode, name: ByteString): void {
+    linkInode(this.#core, inode, parent, name);
   }
-  unlink(_parent: Inode, _name: ByteString): void {
-    skeleton();
+
+  /** Throws ENOENT, EISDIR. */
+  unlink(parent: Inode, name: ByteString): void {
+    unlinkEntry(this.#core, parent, name);
   }
-  rmdir(_parent: Inode, _name: ByteString): void {
-    skeleton();
+
+  /** Throws ENOENT, ENOTDIR, ENOTEMPTY. */
+  rmdir(parent: Inode, name: ByteString): void {
+    removeDirectory(this.#core, parent, name);
   }
-  /** flags: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2 */
-  rename(_parent: Inode, _name: ByteString, _newParent: Inode, _newName: ByteString, _flags: number): void {
-    skeleton();
+
+  /** flags: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. Throws ENOENT, EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EINVAL. */
+  rename(parent: Inode, name: ByteString, newParent: Inode, newName: ByteString, flags: number): void {
+    renameEntry(this.#core, parent, name, { parent: newParent, name: newName, flags });
   }
-  /** One batch. `length` may be among the changes (no ZERO rows are made: use `changed` for a truncate). */
-  setAttr(_inode: Inode, _change: NodeChange): void {
-    skeleton();
+
+  /**
+   * Visits the entries with id > cookie in order of id until `visit` returns false. It needs no handle: ids never come
+   * again, so a listing goes on wherever it was, whatever was created, removed or evicted meanwhile.
+   */
+  readdir(directory: Inode, cookie: number, visit: (entry: Dentry) => boolean): void {
+    if (!directory.isDirectory) throw new FsError('ENOTDIR');
+    if (directory.nlink > 0) this.#core.dentries.visit(directory, cookie, visit);
   }
-  /** The columns were changed by the caller: one batch of the node and the rows that `rows` adds (ZERO, SHARE). */
-  changed(_inode: Inode, _rows?: (writer: RowWriter) => void): void {
-    skeleton();
+
+  /** Throws EINVAL for anything but a symbolic link. The bytes are not the caller's to change. */
+  readlink(inode: Inode): Uint8Array {
+    if (inode.type !== FileType.SYMLINK) throw new FsError('EINVAL');
+    inode.target ??= this.#core.store.target(inode.ino);
+    if (inode.target === undefined) throw new FsError('EIO', { message: `symbolic link ${inode.ino} has no target` });
+    return inode.target;
   }
-  /** After a WRITE record: length (only grows), mtime and ctime in memory, dirty, accounting. No rows. */
-  wrote(_inode: Inode, _length: number, _sec: number, _nsec: number): void {
-    skeleton();
+
+  // -- inodes --
+
+  /** Changes columns, as one batch. A length changes no data: a truncate uses `changed`, with its ZERO rows. */
+  setAttr(inode: Inode, change: NodeChange): void {
+    const core = this.#core;
+    core.checkChangeable(inode);
+    const rows = core.begin();
+    Object.assign(inode, change);
+    if (change.ctime === undefined) core.touchCtime(inode);
+    inode.mode &= 0o7777;
+    this.#settle(inode);
+    rows.putNode(inode);
+    core.commit();
   }
-  /** Visits entries with id > cookie in order of id until `visit` returns false. Needs no handle. */
-  readdir(_directory: Inode, _cookie: number, _visit: (entry: Dentry) => boolean): void {
-    skeleton();
+
+  /** The caller has changed columns: one batch of the node and the rows that `rows` adds (ZERO, SHARE). */
+  changed(inode: Inode, rows?: (writer: RowWriter) => void): void {
+    const core = this.#core;
+    core.checkChangeable(inode);
+    const writer = core.begin();
+    this.#settle(inode);
+    writer.putNode(inode);
+    rows?.(writer);
+    core.commit();
   }
-  readlink(_inode: Inode): Uint8Array {
-    return skeleton();
+
+  /**
+   * A WRITE record was appended that sets the file's length, and its mtime and ctime to this time: the same in memory.
+   * Makes no rows.
+   */
+  wrote(inode: Inode, length: number, sec: number, nsec: number): void {
+    inode.length = length;
+    inode.mtime = inode.ctime = sec;
+    inode.mtimensec = inode.ctimensec = nsec;
+    if (inode.dead) return;
+    this.#core.account(inode);
+    this.#core.behind.inodeChanged(inode);
+    this.#core.behind.throttle();
   }
-  /** Throws ENODATA. */
-  getXattr(_inode: Inode, _name: ByteString): Uint8Array {
-    return skeleton();
+
+  /** An open handle more. */
+  hold(inode: Inode): void {
+    inode.opens += 1;
   }
-  hasXattr(_inode: Inode, _name: ByteString): boolean {
-    return skeleton();
+
+  /** An open handle less. The node of an orphan goes when neither handles nor the kernel know it any more. */
+  drop(inode: Inode): void {
+    assert(inode.opens > 0, 'what is dropped was held');
+    inode.opens -= 1;
+    this.#core.reap(inode);
   }
-  listXattrs(_inode: Inode): ByteString[] {
-    return skeleton();
+
+  /** The kernel was told of the inode once more. */
+  looked(inode: Inode): void {
+    inode.lookups += 1;
   }
-  /** flags: XATTR_CREATE 1, XATTR_REPLACE 2 */
-  setXattr(_inode: Inode, _name: ByteString, _value: Uint8Array, _flags: number): void {
-    skeleton();
-  }
-  removeXattr(_inode: Inode, _name: ByteString): void {
-    skeleton();
-  }
-  /** The chunk's map, loaded; an empty one where nothing was written. Call it anew for each system call. */
-  chunk(_inode: Inode, _indx: number): ChunkMap {
-    return skeleton();
-  }
-  /** Ascending indexes of the chunks that have a row or a map. */
-  chunkIndexes(_inode: Inode): number[] {
-    return skeleton();
-  }
-  /** An open handle more, or one less; with the last hold of an orphan its node goes. */
-  hold(_inode: Inode): void {
-    skeleton();
-  }
-  drop(_inode: Inode): void {
-    skeleton();
-  }
-  /** The kernel was told of the inode (entry reply) once more. */
-  looked(_inode: Inode): void {
-    skeleton();
-  }
+
   /** The kernel's FORGET. */
-  forget(_ino: number, _nlookup: number): void {
-    skeleton();
+  forget(ino: number, nlookup: number): void {
+    const inode = this.#core.inodes.peek(ino);
+    if (inode === undefined) {
+      this.#core.inodes.forgetAbsent(ino, nlookup);
+      return;
+    }
+    inode.lookups = Math.max(inode.lookups - nlookup, 0);
+    this.#core.reap(inode);
   }
-  /** CRC-32C of each granule of a block; undefined: not known. */
-  granules(_id: number, _indx: number): Uint32Array | undefined {
-    return skeleton();
+
+  // -- extended attributes --
+
+  /** Throws ENODATA. The bytes are not the caller's to change. */
+  getXattr(inode: Inode, name: ByteString): Uint8Array {
+    const value = xattrsOf(this.#core, inode)?.get(name);
+    if (value === undefined) throw new FsError('ENODATA');
+    return value;
   }
-  /** Size of a slice in bytes; undefined: not known. */
-  sliceSize(_id: number): number | undefined {
-    return skeleton();
+
+  hasXattr(inode: Inode, name: ByteString): boolean {
+    return xattrsOf(this.#core, inode)?.has(name) ?? false;
   }
-  /** Remembers the size of a pack that was sealed, and its granules when it is in the store. */
-  putSlice(_id: number, _sizeBytes: number, _crcs?: Uint32Array): void {
-    skeleton();
+
+  listXattrs(inode: Inode): ByteString[] {
+    return [...(xattrsOf(this.#core, inode)?.keys() ?? [])];
   }
-  /** Writes changes behind for at most `budgetMs`. true: there is more to do. */
-  writeBehind(_budgetMs: number): boolean {
-    return skeleton();
+
+  /** flags: XATTR_CREATE 1, XATTR_REPLACE 2. Throws EEXIST, ENODATA, ERANGE (name), E2BIG (value). */
+  setXattr(inode: Inode, name: ByteString, value: Uint8Array, flags: number): void {
+    setXattr(this.#core, inode, name, value, flags);
   }
-  /** Charged bytes and number of inodes, without the root. */
+
+  /** Throws ENODATA. */
+  removeXattr(inode: Inode, name: ByteString): void {
+    removeXattr(this.#core, inode, name);
+  }
+
+  // -- chunks and slices --
+
+  /** The chunk's map; an empty one where nothing was written. Ask for it anew in each system call. */
+  chunk(inode: Inode, indx: number): ChunkMap {
+    inode.chunks ??= new Map();
+    let map = inode.chunks.get(indx);
+    if (map === undefined) {
+      map = ChunkMap.decode((inode.stored ? this.#core.store.chunk(inode.ino, indx) : undefined) ?? NO_SLICES);
+      inode.chunks.set(indx, map);
+    }
+    return map;
+  }
+
+  /** Indexes, ascending, of the chunks that have something: a row in the database or a map in memory. */
+  chunkIndexes(inode: Inode): number[] {
+    const indexes = new Set(inode.stored ? this.#core.store.chunkIndexes(inode.ino) : []);
+    for (const [indx, map] of inode.chunks ?? []) {
+      if (map.isEmpty) indexes.delete(indx);
+      else indexes.add(indx);
+    }
+    return [...indexes].sort((a, b) => a - b);
+  }
+
+  /** CRC-32C of each granule of a block; undefined: not known (an adopted block, or a pack not uploaded yet). */
+  granules(id: number, indx: number): Uint32Array | undefined {
+    return this.#core.store.granules(id, indx);
+  }
+
+  /** Size of a slice in bytes; undefined: not known (a pack not sealed yet). */
+  sliceSize(id: number): number | undefined {
+    return this.#core.store.sliceSize(id);
+  }
+
+  /** Remembers the size of a pack that was sealed, and its granules once it is in the store. */
+  putSlice(id: number, sizeBytes: number, crcs?: Uint32Array): void {
+    this.#core.store.putSlice(id, sizeBytes);
+    if (crcs !== undefined) this.#core.store.putGranules(id, 0, crcs);
+  }
+
+  // -- the whole --
+
+  /** Writes changes behind for at most about `budgetMs`. true: there is more to do. */
+  writeBehind(budgetMs: number): boolean {
+    return this.#core.behind.run(budgetMs);
+  }
+
+  /** Charged bytes and number of inodes, the root not counted, orphans counted. */
   statfs(): { usedBytes: number; inodes: number } {
-    return skeleton();
+    return { usedBytes: this.#core.usedBytes, inodes: this.#core.inodeCount };
   }
+
   stats(): NamespaceStats {
-    return skeleton();
+    const { inodes, dentries, behind } = this.#core;
+    return { inodes: inodes.size, dentries: dentries.size, dirtyRows: behind.rows };
   }
-  /** Writes everything behind and returns the database's image. For tests and tools: it takes its time. */
+
+  /** Writes everything behind and returns the database as a file's bytes: nodes, entries, symlinks, xattrs and chunks. */
   exportImage(): Uint8Array {
-    return skeleton();
+    while (this.writeBehind(1000));
+    return this.#core.store.export();
   }
+
   close(): void {
-    skeleton();
+    this.#core.store.close();
+  }
+
+  /** After columns were changed: times in their bounds, accounting, dirty. */
+  #settle(inode: Inode): void {
+    inode.atime = clampSec(inode.atime);
+    inode.mtime = clampSec(inode.mtime);
+    inode.ctime = clampSec(inode.ctime);
+    this.#core.account(inode);
+    this.#core.behind.inodeChanged(inode);
   }
 }

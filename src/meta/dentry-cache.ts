@@ -1,0 +1,159 @@
+import type { ByteString } from '../base/bytes.js';
+import type { Inode } from './cached-inode.js';
+import { Directory, Entry } from './directory.js';
+import type { Dentry, FileType } from './inode.js';
+import type { OwnerStore } from './stores/owner-store.js';
+import type { WriteBehind } from './write-behind.js';
+
+/** Point queries into a small directory before it is loaded whole. */
+const QUERIES_MIN = 8;
+/** A directory is loaded whole when its point queries are more than its entries divided by this: about equal cost. */
+const ENTRIES_PER_QUERY = 4;
+/** Directories that the latest uses touched stay: a system call has at most two in its hands. */
+const RECENT_USES = 16;
+const SWEEP_STEPS = 8;
+
+/**
+ * Directory entries in memory. A directory that was made here is known whole from the start, so that a name that it does not have
+ * costs nothing; another answers by point queries at first, and is loaded whole when there were many or at the first listing.
+ * Beyond the limit, whole directories go that have nothing to be written. A directory that alone is larger than the
+ * limit is loaded all the same when it is listed: cookies are ids, and there is no index in that order.
+ */
+export class DentryCache {
+  readonly #store: OwnerStore;
+  readonly #behind: WriteBehind;
+  readonly #limit: number;
+  readonly #owners = new Map<number, Inode>();
+  #hand: MapIterator<Inode>;
+  #size = 0;
+  #uses = 0;
+  #lastId: number;
+
+  constructor(store: OwnerStore, behind: WriteBehind, limit: number) {
+    this.#store = store;
+    this.#behind = behind;
+    this.#limit = limit;
+    this.#hand = this.#owners.values();
+    this.#lastId = store.lastEntryId();
+  }
+
+  /** Entries in memory. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** A directory that was just made: it has no entries, and that is known. */
+  begin(inode: Inode): void {
+    this.#adopt(inode, new Directory(inode.ino, true));
+  }
+
+  find(inode: Inode, name: ByteString): Entry | undefined {
+    const directory = this.#of(inode);
+    const entry = directory.entries.get(name);
+    if (entry !== undefined || directory.complete || directory.removed.has(name)) return entry;
+    if (this.#wantsWhole(directory)) {
+      this.#load(directory);
+      return directory.entries.get(name);
+    }
+    const found = this.#store.entry(inode.ino, name);
+    if (found === undefined) return undefined;
+    directory.entries.set(name, found);
+    this.#grew(1);
+    return found;
+  }
+
+  /** Adds an entry under a name that is free. */
+  add(inode: Inode, name: ByteString, ino: number, type: FileType): Entry {
+    const directory = this.#of(inode);
+    const entry = new Entry(++this.#lastId, name, ino, type, false);
+    const before = directory.pending;
+    directory.add(entry);
+    this.#behind.entriesChanged(directory, before);
+    this.#grew(1);
+    return entry;
+  }
+
+  /** Points an entry at another inode. */
+  point(inode: Inode, entry: Entry, ino: number, type: FileType): void {
+    const directory = this.#of(inode);
+    const [before, size] = [directory.pending, directory.entries.size];
+    entry.ino = ino;
+    entry.type = type;
+    directory.changed(entry);
+    this.#behind.entriesChanged(directory, before);
+    this.#size += directory.entries.size - size;
+  }
+
+  remove(inode: Inode, entry: Entry): void {
+    const directory = this.#of(inode);
+    const [before, size] = [directory.pending, directory.entries.size];
+    directory.remove(entry);
+    this.#behind.entriesChanged(directory, before);
+    this.#size += directory.entries.size - size;
+  }
+
+  isEmpty(inode: Inode): boolean {
+    const directory = this.#of(inode);
+    if (directory.entries.size > 0) return false;
+    if (directory.complete) return true;
+    if (directory.removed.size === 0) return this.#store.countEntries(inode.ino) === 0;
+    this.#load(directory);
+    return directory.entries.size === 0;
+  }
+
+  visit(inode: Inode, cookie: number, visit: (entry: Dentry) => boolean): void {
+    const directory = this.#of(inode);
+    if (!directory.complete) this.#load(directory);
+    directory.visit(cookie, visit);
+  }
+
+  /** The directory's inode leaves memory, or is gone. */
+  release(inode: Inode): void {
+    const directory = inode.directory;
+    if (directory === undefined) return;
+    this.#size -= directory.entries.size;
+    this.#owners.delete(inode.ino);
+    inode.directory = undefined;
+  }
+
+  #of(inode: Inode): Directory {
+    const directory = inode.directory ?? this.#adopt(inode, new Directory(inode.ino, false));
+    directory.usedAt = ++this.#uses;
+    return directory;
+  }
+
+  #adopt(inode: Inode, directory: Directory): Directory {
+    inode.directory = directory;
+    directory.usedAt = ++this.#uses;
+    this.#owners.set(inode.ino, inode);
+    return directory;
+  }
+
+  #wantsWhole(directory: Directory): boolean {
+    if (directory.storedCount < 0) directory.storedCount = this.#store.countEntries(directory.ino);
+    directory.queries += 1;
+    if (directory.storedCount > this.#limit) return false;
+    return directory.queries > QUERIES_MIN && directory.queries * ENTRIES_PER_QUERY > directory.storedCount;
+  }
+
+  #load(directory: Directory): void {
+    const before = directory.entries.size;
+    directory.completeWith(this.#store.entries(directory.ino));
+    this.#grew(directory.entries.size - before);
+  }
+
+  #grew(entries: number): void {
+    this.#size += entries;
+    for (let step = 0; step < SWEEP_STEPS && this.#size > this.#limit; step++) {
+      let place = this.#hand.next();
+      if (place.done === true) {
+        this.#hand = this.#owners.values();
+        place = this.#hand.next();
+        if (place.done === true) return;
+      }
+      const directory = place.value.directory;
+      if (directory === undefined || directory.pending > 0 || this.#uses - directory.usedAt <= RECENT_USES) continue;
+      this.release(place.value);
+    }
+  }
+}

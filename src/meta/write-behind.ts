@@ -1,0 +1,134 @@
+import type { Clock } from '../base/clock.js';
+import type { Inode } from './cached-inode.js';
+import type { Directory } from './directory.js';
+import type { OwnerStore } from './stores/owner-store.js';
+
+/** Rows that are written between two looks at the clock. */
+const ROWS_PER_LOOK = 16;
+/** Rows that a change writes itself when too many wait: more than it adds, so the number falls. */
+const ROWS_PER_CHANGE = 12;
+
+/** What is changed in memory and not yet in the database, in the order in which it became so. */
+export class WriteBehind {
+  readonly #store: OwnerStore;
+  readonly #clock: Clock;
+  readonly #limit: number;
+  readonly #onBuried: (ino: number) => void;
+  readonly #inodes = new Set<Inode>();
+  readonly #directories = new Set<Directory>();
+  readonly #dead = new Set<Inode>();
+  #entryRows = 0;
+
+  constructor(store: OwnerStore, options: { clock: Clock; limit: number; onBuried: (ino: number) => void }) {
+    this.#store = store;
+    this.#clock = options.clock;
+    this.#limit = options.limit;
+    this.#onBuried = options.onBuried;
+  }
+
+  /** Rows that wait, without chunks and xattrs. */
+  get rows(): number {
+    return this.#inodes.size + this.#dead.size + this.#entryRows;
+  }
+
+  inodeChanged(inode: Inode): void {
+    if (inode.dirty) return;
+    inode.dirty = true;
+    this.#inodes.add(inode);
+  }
+
+  /** A directory's entries changed; `before` was its number of pending rows. */
+  entriesChanged(directory: Directory, before: number): void {
+    this.#entryRows += directory.pending - before;
+    if (directory.pending > 0) this.#directories.add(directory);
+    else this.#directories.delete(directory);
+  }
+
+  /** All rows of the inode must go. What the directory it may be still owed the database stays owed. */
+  inodeDied(inode: Inode): void {
+    if (inode.dirty) {
+      inode.dirty = false;
+      this.#inodes.delete(inode);
+    }
+    if (inode.stored) this.#dead.add(inode);
+  }
+
+  /** Writes for at most `budgetMs`; true when there is more. */
+  run(budgetMs: number): boolean {
+    const end = this.#clock.monotonicMs() + budgetMs;
+    while (this.rows > 0) {
+      this.#write(ROWS_PER_LOOK);
+      if (this.rows > 0 && this.#clock.monotonicMs() >= end) return true;
+    }
+    return false;
+  }
+
+  /** After each change: writes a few rows when too many wait, so that memory stays bounded and no call waits long. */
+  throttle(): void {
+    if (this.rows > this.#limit) this.#write(ROWS_PER_CHANGE);
+  }
+
+  #write(rows: number): void {
+    let left = rows;
+    for (const inode of this.#dead) {
+      if (left-- <= 0) return;
+      this.#dead.delete(inode);
+      this.#store.deleteNode(inode);
+      this.#onBuried(inode.ino);
+    }
+    for (const directory of this.#directories) {
+      if (left <= 0) return;
+      left -= this.#writeEntries(directory, left);
+    }
+    for (const inode of this.#inodes) {
+      if (left-- <= 0) return;
+      this.#inodes.delete(inode);
+      this.#writeInode(inode);
+    }
+  }
+
+  /** Removals first: a name may have been used again, and names are unique. */
+  #writeEntries(directory: Directory, rows: number): number {
+    const before = directory.pending;
+    let left = rows;
+    for (const [name, id] of directory.removed) {
+      if (left <= 0) break;
+      this.#store.deleteEntry(id);
+      directory.removed.delete(name);
+      left -= 1;
+    }
+    for (const entry of directory.dirty) {
+      if (left <= 0) break;
+      this.#store.putEntry(directory.ino, entry);
+      entry.stored = true;
+      directory.dirty.delete(entry);
+      left -= 1;
+    }
+    this.entriesChanged(directory, before);
+    return rows - left;
+  }
+
+  #writeInode(inode: Inode): void {
+    this.#store.putNode(inode);
+    inode.stored = true;
+    inode.dirty = false;
+    if (inode.targetDirty && inode.target !== undefined) {
+      this.#store.putTarget(inode.ino, inode.target);
+      inode.targetDirty = false;
+    }
+    if (inode.dirtyXattrs !== undefined) {
+      for (const name of inode.dirtyXattrs) {
+        const value = inode.xattrs?.get(name);
+        if (value === undefined) this.#store.deleteXattr(inode.ino, name);
+        else this.#store.putXattr(inode.ino, name, value);
+      }
+      inode.dirtyXattrs = undefined;
+    }
+    if (inode.chunks === undefined) return;
+    for (const [indx, map] of inode.chunks) {
+      if (!map.dirty) continue;
+      this.#store.putChunk(inode.ino, indx, map.encode());
+      map.dirty = false;
+    }
+  }
+}
