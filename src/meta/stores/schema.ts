@@ -1,7 +1,6 @@
-import type { Database, SqlJsStatic } from 'sql.js';
-
 import { FileType, ROOT_INO } from '../inode.js';
 import { type Setting, serializeSetting } from './setting.js';
+import type { Database, SqlJsStatic } from './sql.js';
 
 /** Version of our own additions to the schema (`vol_*`), stored in `vol_meta` as `format`. */
 export const IMAGE_FORMAT = 1;
@@ -136,12 +135,16 @@ function columnName(text: string): string {
   return text.slice(0, text.indexOf(' ')).replaceAll('"', '');
 }
 
+/** The statements that make an empty index, in order; the texts that `sqlite_schema` then holds are exactly these. */
+export const SCHEMA_SQL: readonly string[] = [
+  ...Object.entries(JUICEFS_TABLES).map(([table, columns]) => `CREATE TABLE ${table} (${columns.join(', ')})`),
+  ...JUICEFS_INDEXES,
+  ...VOLUME_TABLES,
+];
+
 /** Creates every table and index, ours and JuiceFS's, in an empty database, and nothing in them. */
 export function createTables(db: Database): void {
-  for (const [table, columns] of Object.entries(JUICEFS_TABLES))
-    db.run(`CREATE TABLE ${table} (${columns.join(', ')})`);
-  for (const index of JUICEFS_INDEXES) db.run(index);
-  for (const table of VOLUME_TABLES) db.run(table);
+  for (const sql of SCHEMA_SQL) db.run(sql);
 }
 
 /** Who owns the root directory of a new volume, and since when. */
