@@ -12,7 +12,7 @@ import { changeTree } from './changes.js';
 import { findJuicefs, git, run } from './programs.js';
 import { Stage } from './stage.js';
 import { kernelJobs, showSummary } from './summary.js';
-import { differences, fileBytes, readTree, subtree, type Tree } from './tree.js';
+import { differences, fileBytes, readTree, type Tree } from './tree.js';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;

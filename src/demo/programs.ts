@@ -26,8 +26,13 @@ export function run(
 
 /** Git that knows no settings but ours, with a repository beside the tree: the tree may hold a `.git` of its own. */
 export function git(repository: string, tree: string, signal: AbortSignal): (...args: string[]) => Promise<string> {
-  const env = { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1', LC_ALL: 'C' };
-  for (const name of Object.keys(env)) if (/^GIT_(DIR|WORK_TREE|INDEX_FILE)$/.test(name)) delete env[name as 'LC_ALL'];
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_'));
+  const env = {
+    ...Object.fromEntries(inherited),
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_CONFIG_NOSYSTEM: '1',
+    LC_ALL: 'C',
+  };
   const who = ['-c', 'user.name=demo', '-c', 'user.email=demo@localhost', '-c', 'commit.gpgsign=false'];
   return (...args) => run('git', [`--git-dir=${repository}`, `--work-tree=${tree}`, ...who, ...args], { signal, env });
 }

@@ -68,16 +68,6 @@ function hashFile(path: Buffer, buffer: Buffer): string {
   return hash.digest('hex');
 }
 
-/** The part of a tree below a directory, with paths from there. */
-export function subtree(tree: Tree, directory: string): Tree {
-  const part: Tree = new Map();
-  for (const [path, entry] of tree) {
-    if (path === directory) part.set('', entry);
-    else if (path.startsWith(`${directory}/`)) part.set(path.slice(directory.length + 1), entry);
-  }
-  return part;
-}
-
 /** Every difference, in words. */
 export function differences(expected: Tree, found: Tree): string[] {
   const said: string[] = [];

@@ -103,7 +103,7 @@ export class RpcFs {
     below: ByteString,
     isRecursive: boolean,
   ): AsyncGenerator<{ entry: DirentRecord; below: ByteString }> {
-    const { entries } = await this.#call('readdir', { path: below === '' ? top : `${top}/${below}` });
+    const { entries } = await this.#call('readdir', { path: below === '' ? top : `${top}/${below.slice(0, -1)}` });
     for (const entry of entries) {
       yield { entry, below };
       if (isRecursive && entry.type === FileType.DIRECTORY) yield* this.#walk(top, `${below}${entry.name}/`, true);
