@@ -5,7 +5,7 @@
 export type ByteString = string;
 
 export function bytesToName(bytes: Uint8Array): ByteString {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 export function nameToBytes(name: ByteString): Uint8Array {
@@ -14,7 +14,7 @@ export function nameToBytes(name: ByteString): Uint8Array {
 
 /** A JavaScript string (UTF-16) as the byte string of its UTF-8. */
 export function utf8ToName(text: string): ByteString {
-  return Buffer.from(text, 'utf8').latin1Slice();
+  return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /** For people: UTF-8 where it is valid, `\xNN` for every other byte. */

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 
 /** The one place that draws random values, so that tests can give their own. */
 export interface Random {
@@ -14,3 +14,7 @@ export const systemRandom: Random = {
   below: (limit) => randomInt(limit),
   id: (characters) => Array.from(randomBytes(characters), (byte) => ALPHABET[byte & 31]).join(''),
 };
+
+export function newUuid(): string {
+  return randomUUID();
+}

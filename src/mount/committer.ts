@@ -13,7 +13,7 @@ import type { Uploader } from '../chunk/uploader.js';
 import type { ObjectStore, StoreCounts } from '../cloud/object-store.js';
 import { invalidateInode } from '../fuse/notify.js';
 import { head } from '../version/history.js';
-import { runIndexBuilder, type BuildResult } from '../version/index-builder.js';
+import { buildIndex, type BuildResult } from '../version/index-builder.js';
 import { putIndex } from '../version/index-object.js';
 import { formatLocator } from '../version/locator.js';
 import { publishVersion } from '../version/publish.js';
@@ -166,8 +166,9 @@ export class Committer {
   #buildImage(out: string, toLsn: number, volume: string, seq: number): Promise<BuildResult> {
     const { spec, state } = this.#parts;
     const base = state.base!;
-    return runIndexBuilder({
+    return buildIndex({
       base: state.baseImagePath(),
+      setting: null,
       logDirectory: state.logDirectory,
       fromLsn: base.lsn,
       toLsn,

@@ -206,7 +206,7 @@ class Owner {
       ...this.#plane.stats(),
       usedBytes: this.#namespace.statfs().usedBytes,
       inodes: this.#namespace.statfs().inodes,
-      dirtyBytes: this.#log?.unwrittenBytes ?? 0,
+      dirtyBytes: this.#log === null ? 0 : this.#log.appended - this.#log.written,
       appendedLsn: this.#log?.appended ?? 0,
     };
   }

@@ -7,11 +7,11 @@ import type { SealedPack } from '../chunk/messages.js';
 import type { ObjectStore } from '../cloud/object-store.js';
 import { getIndex } from '../version/index-object.js';
 import { head, readVersion } from '../version/history.js';
-import { runIndexBuilder, type BuildResult } from '../version/index-builder.js';
-import { writeEmptyImage } from '../version/empty-image.js';
+import { buildIndex, type BuildResult } from '../version/index-builder.js';
 import { parseLocator } from '../version/locator.js';
 import { ensureFamily } from '../version/family.js';
 import type { VersionRecord } from '../version/record.js';
+import { writeEmptyImage } from './image.js';
 import type { MountSpec } from './spec.js';
 
 /** What a session starts from: an index image on the local disk, and what the log has on top of it. */
@@ -73,7 +73,7 @@ async function resume(
 ): Promise<SessionBase> {
   let built = await replay(state);
   const intent = built.lastCommit;
-  if (intent !== undefined && intent.lsn > state.base!.lsn && newest >= intent.seq) {
+  if (intent !== null && intent.lsn > state.base!.lsn && newest >= intent.seq) {
     // The last session ended between the publication and the note of it: is that version ours?
     const published = await readVersion(store, spec.volume.family, spec.volume.name, intent.seq);
     if (published.writer === intent.writer) {
@@ -105,14 +105,14 @@ function replayPath(state: LocalState): string {
 /** The base image and everything good in the log, as one image to start from. */
 function replay(state: LocalState): Promise<BuildResult> {
   const base = state.base!;
-  return runIndexBuilder({
+  return buildIndex({
     base: state.baseImagePath(),
+    setting: null,
     logDirectory: state.logDirectory,
     fromLsn: base.lsn,
-    toLsn: Number.MAX_SAFE_INTEGER,
+    toLsn: Infinity,
     out: replayPath(state),
     meta: {},
-    resume: true,
   });
 }
 

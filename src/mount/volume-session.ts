@@ -15,12 +15,12 @@ import { LocalState } from '../chunk/local-state.js';
 import { Uploader } from '../chunk/uploader.js';
 import type { ObjectStore } from '../cloud/object-store.js';
 import { openStore } from '../cloud/open-store.js';
-import { readImageFormat, type ImageFormat } from '../meta/stores/validate.js';
 import { Arena } from '../workers/arena.js';
 import { KernelPool } from '../workers/pool.js';
 import { claimSession, closeSession, type ClaimedSession } from '../version/session.js';
 import type { VersionRecord } from '../version/record.js';
 import { Committer, type CommitOptions } from './committer.js';
+import { checkImage, type BlockFormat } from './image.js';
 import { OwnerHandle } from './owner-handle.js';
 import { readOnlyBase, writableBase, type SessionBase } from './session-base.js';
 import type { MountSpec, MountStatus } from './spec.js';
@@ -32,6 +32,18 @@ interface Writing {
   uploader: Uploader;
   committer: Committer;
   claimed: ClaimedSession;
+}
+
+interface SessionParts {
+  spec: MountSpec;
+  store: ObjectStore;
+  arena: Arena;
+  pool: KernelPool;
+  reader: BlockReader;
+  base: SessionBase;
+  writing: Writing | null;
+  owner: OwnerHandle;
+  fuseFd: number | null;
 }
 
 export interface SessionStart {
@@ -56,17 +68,7 @@ export class VolumeSession {
   readonly owner: OwnerHandle;
   readonly #fuseFd: number | null;
 
-  private constructor(parts: {
-    spec: MountSpec;
-    store: ObjectStore;
-    arena: Arena;
-    pool: KernelPool;
-    reader: BlockReader;
-    base: SessionBase;
-    writing: Writing | null;
-    owner: OwnerHandle;
-    fuseFd: number | null;
-  }) {
+  private constructor(parts: SessionParts) {
     this.#spec = parts.spec;
     this.#store = parts.store;
     this.#arena = parts.arena;
@@ -93,7 +95,7 @@ export class VolumeSession {
   }
 
   /** @internal */
-  static assemble(parts: ConstructorParameters<typeof VolumeSession>[0]): VolumeSession {
+  static assemble(parts: SessionParts): VolumeSession {
     return new VolumeSession(parts);
   }
 
@@ -190,7 +192,7 @@ export class VolumeSession {
 }
 
 /** What reading and writing sessions have in common. */
-function commonParts(options: SessionStart, store: ObjectStore, format: ImageFormat, logDirectory: string | null) {
+function commonParts(options: SessionStart, store: ObjectStore, format: BlockFormat, logDirectory: string | null) {
   const { spec, logger } = options;
   const arena = Arena.create();
   const pool = new KernelPool(arena, {});
@@ -219,7 +221,7 @@ function commonParts(options: SessionStart, store: ObjectStore, format: ImageFor
   return { arena, pool, reader, attach };
 }
 
-function ownerOptions(spec: MountSpec, format: ImageFormat, logPath: string) {
+function ownerOptions(spec: MountSpec, format: BlockFormat, logPath: string) {
   return {
     blockBytes: format.blockBytes,
     writeback: spec.writeback,
@@ -236,7 +238,7 @@ function ownerOptions(spec: MountSpec, format: ImageFormat, logPath: string) {
 async function startReading(options: SessionStart, store: ObjectStore): Promise<VolumeSession> {
   const { spec, logger } = options;
   const base = await readOnlyBase(spec, store);
-  const format = await readImageFormat(base.imagePath, { forWriting: false });
+  const format = await checkImage(base.imagePath, { forWriting: false });
   const common = commonParts(options, store, format, null);
   const fuseFd = options.mount?.() ?? null;
   const owner = await OwnerHandle.start(
@@ -263,7 +265,7 @@ async function startReading(options: SessionStart, store: ObjectStore): Promise<
 async function startWriting(options: SessionStart, store: ObjectStore, state: LocalState): Promise<VolumeSession> {
   const { spec, logger } = options;
   const base = await writableBase(spec, store, state, logger);
-  const format = await readImageFormat(base.imagePath, { forWriting: true });
+  const format = await checkImage(base.imagePath, { forWriting: true });
   const claimed = await claimSession(store, spec.volume.family, { volume: spec.volume.name, parentSeq: base.seq });
   const common = commonParts(options, store, format, state.logDirectory);
   const shared: LogShared = {
@@ -342,7 +344,7 @@ async function startWriting(options: SessionStart, store: ObjectStore, state: Lo
     uploader,
     fuseFd,
     session: claimed.session,
-    format,
+    format: { ...format, adopted: base.record?.adopted ?? false },
     parent: base.record,
     clock: systemClock,
     random: systemRandom,
