@@ -299,9 +299,11 @@ export function hash128(ptr: usize, bytes: u32, out: usize): void {
     top = push(out, top, out + GROUP, counter / GROUP_CHUNKS);
     ptr += GROUP_CHUNKS * CHUNK_BYTES;
   }
-  for (; left > 4 * CHUNK_BYTES; left -= 4 * CHUNK_BYTES) {
+  for (; left >= 4 * CHUNK_BYTES; left -= 4 * CHUNK_BYTES) {
     chunks4(out, ptr, counter, out + GROUP);
-    for (let i: u32 = 0; i < 4; i++) top = push(out, top, out + GROUP + i * CV_BYTES, ++counter);
+    for (let i: u32 = 0; i < 3; i++) top = push(out, top, out + GROUP + i * CV_BYTES, ++counter);
+    if (left == 4 * CHUNK_BYTES) memory.copy(top, out + GROUP + 3 * CV_BYTES, CV_BYTES);
+    else top = push(out, top, out + GROUP + 3 * CV_BYTES, ++counter);
     ptr += 4 * CHUNK_BYTES;
   }
   for (; left > CHUNK_BYTES; left -= CHUNK_BYTES) {
@@ -309,7 +311,8 @@ export function hash128(ptr: usize, bytes: u32, out: usize): void {
     top = push(out, top, out + GROUP, ++counter);
     ptr += CHUNK_BYTES;
   }
-  chunk1(out, ptr, left, counter, 0, top);
+  if (left > 0) chunk1(out, ptr, left, counter, 0, top);
+  // The last cv stands at the top; from there on, everything is joined.
   for (; top > out + STACK; ) {
     top -= CV_BYTES;
     parent1(out, top, top == out + STACK ? ROOT : 0);
