@@ -1,5 +1,6 @@
 import type { ByteString } from '../base/bytes.js';
 import type { Inode } from './cached-inode.js';
+import { Cursor } from './cursor.js';
 import { Directory, Entry } from './directory.js';
 import type { Dentry, FileType } from './inode.js';
 import type { OwnerStore } from './stores/owner-store.js';
@@ -24,7 +25,7 @@ export class DentryCache {
   readonly #behind: WriteBehind;
   readonly #limit: number;
   readonly #owners = new Map<number, Inode>();
-  #hand: MapIterator<Inode>;
+  readonly #hand = new Cursor(() => this.#owners.values());
   #size = 0;
   #uses = 0;
   #lastId: number;
@@ -33,7 +34,6 @@ export class DentryCache {
     this.#store = store;
     this.#behind = behind;
     this.#limit = limit;
-    this.#hand = this.#owners.values();
     this.#lastId = store.lastEntryId();
   }
 
@@ -50,7 +50,7 @@ export class DentryCache {
   find(inode: Inode, name: ByteString): Entry | undefined {
     const directory = this.#of(inode);
     const entry = directory.entries.get(name);
-    if (entry !== undefined || directory.complete || directory.removed.has(name)) return entry;
+    if (entry !== undefined || directory.complete || directory.wasRemoved(name)) return entry;
     if (this.#wantsWhole(directory)) {
       this.#load(directory);
       return directory.entries.get(name);
@@ -96,7 +96,7 @@ export class DentryCache {
     const directory = this.#of(inode);
     if (directory.entries.size > 0) return false;
     if (directory.complete) return true;
-    if (directory.removed.size === 0) return this.#store.countEntries(inode.ino) === 0;
+    if (!directory.hasRemoved) return this.#store.countEntries(inode.ino) === 0;
     this.#load(directory);
     return directory.entries.size === 0;
   }
@@ -145,15 +145,16 @@ export class DentryCache {
   #grew(entries: number): void {
     this.#size += entries;
     for (let step = 0; step < SWEEP_STEPS && this.#size > this.#limit; step++) {
-      let place = this.#hand.next();
-      if (place.done === true) {
-        this.#hand = this.#owners.values();
-        place = this.#hand.next();
-        if (place.done === true) return;
-      }
-      const directory = place.value.directory;
-      if (directory === undefined || directory.pending > 0 || this.#uses - directory.usedAt <= RECENT_USES) continue;
-      this.release(place.value);
+      const inode = this.#hand.next();
+      const directory = inode?.directory;
+      if (
+        inode === undefined ||
+        directory === undefined ||
+        directory.pending > 0 ||
+        this.#uses - directory.usedAt <= RECENT_USES
+      )
+        continue;
+      this.release(inode);
     }
   }
 }

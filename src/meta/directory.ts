@@ -1,4 +1,5 @@
 import type { ByteString } from '../base/bytes.js';
+import { Cursor } from './cursor.js';
 import type { Dentry, FileType } from './inode.js';
 
 /** A directory entry in memory. */
@@ -38,9 +39,11 @@ export class Directory {
   queries = 0;
   entries = new Map<ByteString, Entry>();
   /** Entries to be written. */
-  readonly dirty = new Set<Entry>();
+  readonly #dirty = new Set<Entry>();
+  readonly #nextDirty = new Cursor(() => this.#dirty.values());
   /** Names whose row is still in the database and must go, with the row's id. */
-  readonly removed = new Map<ByteString, number>();
+  readonly #removed = new Map<ByteString, number>();
+  readonly #nextRemoved = new Cursor(() => this.#removed.entries());
   /** All entries in order of id, dead ones among them; made by the first listing. */
   #order: Entry[] | undefined;
   #deadPlaces = 0;
@@ -52,14 +55,39 @@ export class Directory {
 
   /** Rows that wait to be written behind. */
   get pending(): number {
-    return this.dirty.size + this.removed.size;
+    return this.#dirty.size + this.#removed.size;
+  }
+
+  /** Some entry was removed whose row is still in the database. */
+  get hasRemoved(): boolean {
+    return this.#removed.size > 0;
+  }
+
+  /** An entry of this name was removed, and its row is still in the database. */
+  wasRemoved(name: ByteString): boolean {
+    return this.#removed.has(name);
+  }
+
+  /** Takes the id of a row to delete. */
+  takeRemoved(): number | undefined {
+    const next = this.#nextRemoved.next();
+    if (next === undefined) return undefined;
+    this.#removed.delete(next[0]);
+    return next[1];
+  }
+
+  /** Takes an entry to write. */
+  takeDirty(): Entry | undefined {
+    const entry = this.#nextDirty.next();
+    if (entry !== undefined) this.#dirty.delete(entry);
+    return entry;
   }
 
   /** Adds an entry whose id is above all others. */
   add(entry: Entry): void {
     this.entries.set(entry.name, entry);
     this.#order?.push(entry);
-    this.dirty.add(entry);
+    this.#dirty.add(entry);
   }
 
   /** The entry was given another inode: its name, id and place stay. */
@@ -68,13 +96,13 @@ export class Directory {
       this.entries.set(entry.name, entry);
       this.#order = undefined;
     }
-    this.dirty.add(entry);
+    this.#dirty.add(entry);
   }
 
   remove(entry: Entry): void {
     this.entries.delete(entry.name);
-    this.dirty.delete(entry);
-    if (entry.stored) this.removed.set(entry.name, entry.id);
+    this.#dirty.delete(entry);
+    if (entry.stored) this.#removed.set(entry.name, entry.id);
     entry.dead = true;
     if (this.#order === undefined) return;
     this.#deadPlaces += 1;
@@ -87,11 +115,11 @@ export class Directory {
   completeWith(stored: Iterable<Entry>): void {
     const merged = new Map<ByteString, Entry>();
     for (const entry of stored) {
-      if (this.removed.get(entry.name) === entry.id) continue;
+      if (this.#removed.get(entry.name) === entry.id) continue;
       merged.set(entry.name, this.entries.get(entry.name) ?? entry);
     }
     // What is not stored was added after everything that is, and Sets keep the order in which it came.
-    for (const entry of this.dirty) if (!entry.stored) merged.set(entry.name, entry);
+    for (const entry of this.#dirty) if (!entry.stored) merged.set(entry.name, entry);
     this.entries = merged;
     this.complete = true;
     this.#order = undefined;

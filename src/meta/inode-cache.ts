@@ -1,4 +1,5 @@
 import type { Inode } from './cached-inode.js';
+import { Cursor } from './cursor.js';
 import { ROOT_INO } from './inode.js';
 import type { OwnerStore } from './stores/owner-store.js';
 
@@ -22,14 +23,13 @@ export class InodeCache {
   readonly #dead = new Set<number>();
   /** Lookup counts of the kernel for inodes that are not in memory. */
   readonly #lookups = new Map<number, number>();
-  #hand: MapIterator<Inode>;
+  readonly #hand = new Cursor(() => this.#inodes.values());
   #uses = 0;
 
   constructor(store: OwnerStore, options: { limit: number; onLetGo: (inode: Inode) => void }) {
     this.#store = store;
     this.#limit = options.limit;
     this.#onLetGo = options.onLetGo;
-    this.#hand = this.#inodes.values();
   }
 
   get size(): number {
@@ -82,13 +82,8 @@ export class InodeCache {
 
   #sweep(): void {
     for (let step = 0; step < SWEEP_STEPS && this.#inodes.size > this.#limit; step++) {
-      let place = this.#hand.next();
-      if (place.done === true) {
-        this.#hand = this.#inodes.values();
-        place = this.#hand.next();
-        if (place.done === true) return;
-      }
-      if (this.#mayGo(place.value)) this.#letGo(place.value);
+      const inode = this.#hand.next();
+      if (inode !== undefined && this.#mayGo(inode)) this.#letGo(inode);
     }
   }
 

@@ -278,10 +278,18 @@ export class Namespace {
     return { inodes: inodes.size, dentries: dentries.size, dirtyRows: behind.rows };
   }
 
-  /** Writes everything behind and returns the database as a file's bytes: nodes, entries, symlinks, xattrs and chunks. */
+  /**
+   * Writes everything behind and returns the database as a file's bytes: nodes, entries, symlinks, xattrs, chunks and the
+   * two counters are right in it. Takes its time.
+   */
   exportImage(): Uint8Array {
+    const { store, usedBytes, inodeCount } = this.#core;
     while (this.writeBehind(1000));
-    return this.#core.store.export();
+    if (!this.readOnly) {
+      store.putCounter('usedSpace', usedBytes);
+      store.putCounter('totalInodes', inodeCount);
+    }
+    return store.export();
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import type { Inode } from './cached-inode.js';
+import { Cursor } from './cursor.js';
 import type { Directory } from './directory.js';
 import type { OwnerStore } from './stores/owner-store.js';
 
@@ -17,6 +18,9 @@ export class WriteBehind {
   readonly #inodes = new Set<Inode>();
   readonly #directories = new Set<Directory>();
   readonly #dead = new Set<Inode>();
+  readonly #nextInode = new Cursor(() => this.#inodes.values());
+  readonly #nextDirectory = new Cursor(() => this.#directories.values());
+  readonly #nextDead = new Cursor(() => this.#dead.values());
   #entryRows = 0;
 
   constructor(store: OwnerStore, options: { clock: Clock; limit: number; onBuried: (ino: number) => void }) {
@@ -70,39 +74,40 @@ export class WriteBehind {
 
   #write(rows: number): void {
     let left = rows;
-    for (const inode of this.#dead) {
-      if (left-- <= 0) return;
+    for (; left > 0; left--) {
+      const inode = this.#nextDead.next();
+      if (inode === undefined) break;
       this.#dead.delete(inode);
       this.#store.deleteNode(inode);
       this.#onBuried(inode.ino);
     }
-    for (const directory of this.#directories) {
-      if (left <= 0) return;
+    while (left > 0) {
+      const directory = this.#nextDirectory.next();
+      if (directory === undefined) break;
       left -= this.#writeEntries(directory, left);
     }
-    for (const inode of this.#inodes) {
-      if (left-- <= 0) return;
+    for (; left > 0; left--) {
+      const inode = this.#nextInode.next();
+      if (inode === undefined) break;
       this.#inodes.delete(inode);
       this.#writeInode(inode);
     }
   }
 
-  /** Removals first: a name may have been used again, and names are unique. */
+  /** Removals first: a name may have been used again, and names are unique. Returns how many rows it wrote. */
   #writeEntries(directory: Directory, rows: number): number {
     const before = directory.pending;
     let left = rows;
-    for (const [name, id] of directory.removed) {
-      if (left <= 0) break;
+    for (; left > 0; left--) {
+      const id = directory.takeRemoved();
+      if (id === undefined) break;
       this.#store.deleteEntry(id);
-      directory.removed.delete(name);
-      left -= 1;
     }
-    for (const entry of directory.dirty) {
-      if (left <= 0) break;
+    for (; left > 0; left--) {
+      const entry = directory.takeDirty();
+      if (entry === undefined) break;
       this.#store.putEntry(directory.ino, entry);
       entry.stored = true;
-      directory.dirty.delete(entry);
-      left -= 1;
     }
     this.entriesChanged(directory, before);
     return rows - left;

@@ -48,6 +48,7 @@ const SQL = {
   putSlice:
     'INSERT INTO jfs_chunk_ref (chunkid, size, refs) VALUES (?, ?, 0) ' +
     'ON CONFLICT (chunkid) DO UPDATE SET size = excluded.size',
+  putCounter: 'INSERT OR REPLACE INTO jfs_counter (name, value) VALUES (?, ?)',
   counter: 'SELECT value FROM jfs_counter WHERE name = ?',
 } as const;
 
@@ -209,6 +210,10 @@ export class OwnerStore {
   /** A row of `jfs_counter`; 0 when it is not there. */
   counter(name: string): number {
     return (this.#row('counter', [name])?.[0] as number | undefined) ?? 0;
+  }
+
+  putCounter(name: string, value: number): void {
+    this.#run('putCounter', [name, value]);
   }
 
   /** The database as the bytes of a file. */
