@@ -1,18 +1,15 @@
-import { parseBucket } from '../cloud/open-store.js';
 import { VolumeError } from '../base/errors.js';
+import { parseBucket } from '../cloud/open-store.js';
+import { isCount, isObject, isText, JsonFields, type JsonObject, type JsonValue } from '../version/json.js';
+import type { ProducedBy, Storage } from '../version/record.js';
 import { checkFamily, checkName } from './names.js';
 
 export const HANDLE_KIND = 'flyte.volume/v1';
 /** Version of our own fields in the handle. */
 export const HANDLE_FORMAT = 1;
 
-export type Storage = 's3' | 'gs' | 'wasb' | 'file';
-export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
-
-/** Where the image of a version's metadata is. Others may add fields, which are kept. */
-export type IndexRef = string | { [key: string]: JsonValue };
-/** Who made a version: a text, or a record such as the peers' ActionRef. */
-export type ProducedBy = string | { [key: string]: JsonValue };
+/** Where the metadata of a version is. Others may add fields, which are kept. */
+export type IndexRef = string | JsonObject;
 
 /** A handle as it travels between tasks: `flyte.volume/v1`, snake_case as its Python peers write it. */
 export interface HandleJson {
@@ -43,111 +40,76 @@ export interface HandleJson {
   [unknown: string]: JsonValue;
 }
 
-const STORAGES = new Set<string>(['s3', 'gs', 'wasb', 'file']);
-const COUNTS = ['used_bytes', 'inode_count', 'index_bytes'] as const;
+const REFERENCE = 'a text or an object';
+const COUNT = 'a whole number';
 
 /**
- * Checks a handle that comes from outside. Fields that are not ours are kept as they are.
+ * Checks a handle that comes from outside, as JSON text or as an object. Fields that are not ours are kept as they are.
  * @throws VolumeError `invalid` naming the field, `unsupported` for a newer format
  */
 export function parseHandle(json: unknown): HandleJson {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw wrong('handle', json, 'a JSON object');
-  const fields = json as Record<string, JsonValue | undefined>;
-  if (fields['kind'] !== HANDLE_KIND) throw wrong('kind', fields['kind'], `'${HANDLE_KIND}'`);
-  const format = fields['format'] ?? HANDLE_FORMAT;
-  if (!isCount(format)) throw wrong('format', format, 'a number');
+  const text = typeof json === 'string' ? json : (JSON.stringify(json) ?? 'undefined');
+  const fields = JsonFields.parse(text, { what: 'handle', kind: 'invalid' });
+  fields.get('kind', (value) => value === HANDLE_KIND, `'${HANDLE_KIND}'`);
+  const format = fields.optional('format', isCount, COUNT) ?? HANDLE_FORMAT;
   if (format > HANDLE_FORMAT) {
-    throw new VolumeError('unsupported', `format ${format} of the handle is newer than this forkfs; update it`);
+    throw new VolumeError('unsupported', `handle: format ${format} is newer than this forkfs; update it`);
   }
-  const name = checkName(fields['name'], 'handle: name');
-  const bucket = checkBucket(fields['bucket'], fields['storage']);
-  const index = optional(fields, 'index', isReference, 'a text or an object');
-  const access = fields['access'] ?? (index === null ? 'rw' : 'ro');
-  if (access !== 'ro' && access !== 'rw') throw wrong('access', access, "'ro' or 'rw'");
-  const locator = optional(fields, 'locator', isText, 'a text');
+  const name = checkName(fields.raw('name'), 'handle: name');
+  const place = readBucket(fields);
+  const index = fields.optional('index', isReference, REFERENCE);
+  const access = fields.optional('access', isAccess, "'ro' or 'rw'") ?? (index === null ? 'rw' : 'ro');
+  const locator = fields.optional('locator', isText, 'a text');
   if (access === 'ro' && locator === null && index === null) {
     throw new VolumeError('invalid', "handle: access is 'ro', but neither locator nor index names a version");
   }
-  const version = fields['version'] ?? 0;
-  if (!isCount(version)) throw wrong('version', version, 'a whole number');
   const known: HandleJson = {
     kind: HANDLE_KIND,
     name,
-    ...bucket,
-    region: optional(fields, 'region', isText, 'a text'),
+    ...place,
+    region: fields.optional('region', isText, 'a text'),
     index,
-    metadata_store_type: checkStoreType(fields['metadata_store_type']),
-    used_bytes: null,
-    inode_count: null,
-    index_bytes: null,
-    message: optional(fields, 'message', isText, 'a text'),
-    produced_by: optional(fields, 'produced_by', isReference, 'a text or an object'),
-    parent_produced_by: optional(fields, 'parent_produced_by', isReference, 'a text or an object'),
+    metadata_store_type: checkStoreType(fields.raw('metadata_store_type'), 'handle: metadata_store_type'),
+    used_bytes: fields.optional('used_bytes', isCount, COUNT),
+    inode_count: fields.optional('inode_count', isCount, COUNT),
+    index_bytes: fields.optional('index_bytes', isCount, COUNT),
+    message: fields.optional('message', isText, 'a text'),
+    produced_by: fields.optional('produced_by', isReference, REFERENCE),
+    parent_produced_by: fields.optional('parent_produced_by', isReference, REFERENCE),
     access,
-    family: checkFamily(fields['family'] ?? name),
-    volume: checkName(fields['volume'] ?? name, 'handle: volume'),
-    version,
+    family: checkFamily(fields.raw('family') ?? name),
+    volume: checkName(fields.raw('volume') ?? name, 'handle: volume'),
+    version: fields.optional('version', isCount, COUNT) ?? 0,
     locator,
     format,
   };
-  for (const field of COUNTS) known[field] = optional(fields, field, isCount, 'a whole number');
-  return { ...known, ...unknownFields(fields, known) };
+  return { ...known, ...fields.rest };
 }
 
-function unknownFields(fields: Record<string, JsonValue | undefined>, known: HandleJson): Record<string, JsonValue> {
-  const others = Object.entries(fields).filter(([field, value]) => !(field in known) && value !== undefined);
-  return Object.fromEntries(others) as Record<string, JsonValue>;
-}
-
-function checkBucket(
-  bucket: JsonValue | undefined,
-  storage: JsonValue | undefined,
-): { bucket: string; storage: Storage } {
-  if (typeof bucket !== 'string') throw wrong('bucket', bucket, 'a URI');
-  if (storage !== undefined && storage !== null && !(typeof storage === 'string' && STORAGES.has(storage))) {
-    throw wrong('storage', storage, "'s3', 'gs', 'wasb' or 'file'");
+function readBucket(fields: JsonFields): { bucket: string; storage: Storage } {
+  const { url, storage } = parseBucket(fields.get('bucket', isText, 'a URI'));
+  const claimed = fields.optional('storage', isStorage, "'s3', 'gs', 'wasb' or 'file'");
+  if (claimed !== null && claimed !== storage) {
+    throw new VolumeError('invalid', `handle: storage is '${claimed}', but the bucket is a '${storage}' one`);
   }
-  const parsed = parseBucket(bucket);
-  if (storage !== undefined && storage !== null && storage !== parsed.storage) {
-    throw new VolumeError('invalid', `handle: storage is '${storage}', but the bucket is a ${parsed.storage} one`);
-  }
-  return { bucket: parsed.url, storage: parsed.storage as Storage };
+  return { bucket: url, storage: storage as Storage };
 }
 
 /** The one metadata store that there is. @throws VolumeError `unsupported` for one we know of, `invalid` for any other */
-export function checkStoreType(type: unknown): string {
+export function checkStoreType(type: unknown, what = 'metadataStoreType'): string {
   if (type === undefined || type === null || type === 'sqlite') return 'sqlite';
-  if (type === 'redis' || type === 'badger') {
-    throw new VolumeError('unsupported', `metadata store '${type}' is not supported; this forkfs has 'sqlite'`);
-  }
-  throw new VolumeError('invalid', `metadata store ${JSON.stringify(type)} is unknown; this forkfs has 'sqlite'`);
+  const kind = type === 'redis' || type === 'badger' ? 'unsupported' : 'invalid';
+  throw new VolumeError(kind, `${what}: ${JSON.stringify(type)} is not supported; this forkfs has 'sqlite'`);
 }
 
-function optional<T extends JsonValue>(
-  fields: Record<string, JsonValue | undefined>,
-  field: string,
-  is: (value: JsonValue) => value is T,
-  what: string,
-): T | null {
-  const value = fields[field];
-  if (value === undefined || value === null) return null;
-  if (!is(value)) throw wrong(field, value, what);
-  return value;
+function isReference(value: JsonValue): value is string | JsonObject {
+  return isText(value) || isObject(value);
 }
 
-function isText(value: JsonValue): value is string {
-  return typeof value === 'string';
+function isAccess(value: JsonValue): value is 'ro' | 'rw' {
+  return value === 'ro' || value === 'rw';
 }
 
-function isCount(value: JsonValue): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isReference(value: JsonValue): value is string | { [key: string]: JsonValue } {
-  return typeof value === 'string' || (typeof value === 'object' && value !== null && !Array.isArray(value));
-}
-
-function wrong(field: string, value: unknown, what: string): VolumeError {
-  const shown = JSON.stringify(value) ?? 'missing';
-  return new VolumeError('invalid', `handle: ${field} is ${shown.slice(0, 80)}, not ${what}`);
+function isStorage(value: JsonValue): value is Storage {
+  return value === 's3' || value === 'gs' || value === 'wasb' || value === 'file';
 }

@@ -27,7 +27,7 @@ export async function* lineage(locator: string): AsyncGenerator<LineageEntry> {
     seen.add(next);
     const record = await readLocator(next);
     const { volume, family, version, message, createdMs, inodeCount, usedBytes } = record;
-    const entry = { volume, family, version, locator: record.locator, parent: record.parent ?? null };
+    const entry = { volume, family, version, locator: record.locator, parent: record.parent };
     yield { ...entry, message, createdMs, inodeCount, usedBytes };
     next = entry.parent;
   }

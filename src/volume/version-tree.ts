@@ -8,7 +8,7 @@ import { CHUNK_BYTES } from '../base/limits.js';
 import { FileType } from '../meta/inode.js';
 import { Namespace, type Inode } from '../meta/namespace.js';
 import { loadSqlJs } from '../meta/stores/sql.js';
-import { readImageFormat } from '../meta/stores/validate.js';
+import { validateImage } from '../meta/stores/validate.js';
 import { getIndex } from '../version/index-object.js';
 import { BlockFetcher } from './block-fetcher.js';
 import { openVersion } from './versions.js';
@@ -65,9 +65,9 @@ export class VersionTree implements Disposable {
     try {
       const path = join(folder, 'index.db');
       await getIndex(store, record, path);
-      const format = await readImageFormat(path, { forWriting: false });
-      const sql = await loadSqlJs();
-      const namespace = Namespace.open(await readFile(path), { sql, journal: null, ids: null, clock: systemClock });
+      const [sql, image] = await Promise.all([loadSqlJs(), readFile(path)]);
+      const { setting: format } = validateImage(sql, image);
+      const namespace = Namespace.open(image, { sql, journal: null, ids: null, clock: systemClock });
       return new VersionTree(namespace, new BlockFetcher({ store, family: record.family, format, namespace }));
     } finally {
       await rm(folder, { recursive: true, force: true });

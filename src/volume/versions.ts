@@ -32,11 +32,7 @@ export function handleOfRecord(record: VersionRecord, access: 'ro' | 'rw', from?
     bucket: record.bucket,
     storage: record.storage,
     region: record.region ?? from?.region ?? null,
-    index: {
-      path: `${record.bucket}/${record.family}/${record.indexKey}`,
-      sha256: record.indexSha256,
-      bytes: record.indexBytes,
-    },
+    index: { path: `${record.bucket}/${record.family}/${record.indexKey}`, sha256: record.indexSha256 },
     metadata_store_type: record.metadataStoreType,
     used_bytes: record.usedBytes,
     inode_count: record.inodeCount,

@@ -1,11 +1,11 @@
-import { toVolumeError, VolumeError } from '../base/errors.js';
+import { VolumeError } from '../base/errors.js';
 import { parseBucket } from '../cloud/open-store.js';
 import { listUnpublished } from '../mount/client.js';
 import type { MountStatus } from '../mount/spec.js';
-import type { VersionRecord, VersionStats } from '../version/record.js';
+import type { ProducedBy, Storage, VersionRecord, VersionStats } from '../version/record.js';
 import { publishFork } from './fork.js';
 import type { VolumeFs } from './fs-types.js';
-import { checkStoreType, HANDLE_FORMAT, HANDLE_KIND, parseHandle, type HandleJson, type JsonValue, type ProducedBy, type Storage } from './handle.js'; // prettier-ignore
+import { checkStoreType, HANDLE_FORMAT, HANDLE_KIND, parseHandle, type HandleJson } from './handle.js';
 import { checkName, generateName, newFamily } from './names.js';
 import type { MountOptions, OpenOptions } from './options.js';
 import { defaultBucket, places } from './places.js';
@@ -79,7 +79,7 @@ export abstract class Volume {
    * @throws VolumeError `invalid`, naming the field
    */
   static fromJSON(json: unknown): RWVolume | ROVolume {
-    const handle = parseHandle(typeof json === 'string' ? parseJson(json) : json);
+    const handle = parseHandle(json);
     return handle.access === 'ro' ? new ROVolume(handle) : new RWVolume(handle);
   }
 
@@ -367,14 +367,6 @@ function checkOptions(options: NewVolumeOptions): void {
   for (const option of Object.keys(options)) {
     if (!Object.hasOwn(known, option))
       throw new VolumeError('invalid', `${option}: there is no such option of a volume`);
-  }
-}
-
-function parseJson(text: string): JsonValue {
-  try {
-    return JSON.parse(text) as JsonValue;
-  } catch (error) {
-    throw new VolumeError('invalid', `handle: not JSON: ${toVolumeError(error).message}`, { cause: error });
   }
 }
 

@@ -19,8 +19,9 @@ export function importIndexCommand(terminal: Terminal): Command {
       asUsage((text) => parseBucket(text).url),
     )
     .action(async (index: string, { bucket }: { bucket: string }) => {
-      const locator = await importVolume(resolve(index), bucket);
-      say(terminal, `adopted; do not use ${index} with juicefs any more`);
+      const { locator, retired, notes } = await importVolume(resolve(index), bucket);
+      for (const note of notes) say(terminal, `note: ${note}`);
+      say(terminal, `the old index is retired, now ${retired}: do not open it with juicefs any more`);
       await printLine(terminal, locator);
     });
 }
