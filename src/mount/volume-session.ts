@@ -3,7 +3,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { systemClock } from '../base/clock.js';
 import { VolumeError } from '../base/errors.js';
 import { eventfd } from '../base/libc.js';
-import { LOG_RING_BYTES, LOG_SEGMENT_BYTES } from '../base/limits.js';
+import { ARENA_EXTENTS, LOG_RING_BYTES, LOG_SEGMENT_BYTES } from '../base/limits.js';
 import type { Logger } from '../base/log.js';
 import { systemRandom } from '../base/random.js';
 import { BlockCache } from '../chunk/block-cache.js';
@@ -176,7 +176,7 @@ export class VolumeSession {
 
   /** Arena extents in use: for tests that look for leaks. */
   get extentsInUse(): number {
-    return this.#arena.extentsInUse;
+    return ARENA_EXTENTS - this.#arena.freeExtents;
   }
 
   get fuseFd(): number | null {
