@@ -122,7 +122,10 @@ test('writes files, their data, and exact sums', ({ sql }) => {
   assert.equal(all(db, 'SELECT * FROM jfs_chunk_ref'), [[100, 5010, 2]]);
   assert.equal(all(db, 'SELECT chunkid, indx, hex(crcs) FROM vol_granule'), [[100, 0, 'EFBEADDE']]);
   assert.equal(all(db, 'SELECT hex(name) FROM jfs_edge WHERE inode = 12'), [['62FF']]);
-  assert.equal(all(db, "SELECT value FROM jfs_counter WHERE name IN ('nextInode', 'nextChunk') ORDER BY name"), [[101], [13]]);
+  assert.equal(all(db, "SELECT value FROM jfs_counter WHERE name IN ('nextInode', 'nextChunk') ORDER BY name"), [
+    [101],
+    [13],
+  ]);
   assertExact(db);
 });
 
