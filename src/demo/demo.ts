@@ -163,7 +163,7 @@ class Demo {
   /** Mounts a version by nothing but its locator and compares every path. */
   async #same(what: string, version: ROVolume, expected: Tree): Promise<void> {
     const compare = async (): Promise<string[]> => {
-      await using mounted = await Volume.fromLocator(version.locator!);
+      await using mounted = await Volume.fromLocator(version.locator);
       const top = await this.#mount(mounted, 'look');
       const found = differences(expected, this.#read(top));
       this.#open.splice(this.#open.indexOf(mounted), 1);
@@ -204,7 +204,7 @@ class Demo {
     const index = join(this.#folder, 'exported.db');
     const check = async (): Promise<void> => {
       await rm(index, { force: true });
-      await exportVersion(version.locator!, index);
+      await exportVersion(version.locator, index);
       await run(juicefs, ['fsck', '--no-color', `sqlite3://${index}?_journal=DELETE`], { signal: this.#signal });
     };
     await this.#stage.step(`juicefs fsck of ${name}`, check, () => 'no fault found');

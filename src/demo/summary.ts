@@ -17,7 +17,7 @@ export async function showSummary(stage: Stage, summary: Summary): Promise<void>
   stage.line('Lineage');
   const last = summary.versions.at(-1)!.version;
   const ancestry: string[] = [];
-  for await (const entry of lineage(last.locator!)) ancestry.unshift(`${entry.volume} v${entry.version}`);
+  for await (const entry of lineage(last.locator)) ancestry.unshift(`${entry.volume} v${entry.version}`);
   stage.line(`  ${ancestry.join('  <-  ')}`);
   stage.line();
   stage.line('Versions');

@@ -168,6 +168,12 @@ export abstract class Volume {
     }
   }
 
+  /** How the mount does: dirty and staged bytes, uploads, kernels, log. Unmounted: what is staged on this machine, if anything. */
+  async status(): Promise<MountStatus> {
+    if (this.session !== undefined && !this.session.isEnded) return this.session.client.call<MountStatus>('status');
+    return this.staged() ?? idleStatus(this.handle);
+  }
+
   /** The handle as JSON (`flyte.volume/v1`), to hand to another task. */
   toJSON(): HandleJson {
     return structuredClone(this.handle);
@@ -177,6 +183,13 @@ export abstract class Volume {
   protected attached(): Session {
     if (this.session === undefined || this.session.isEnded) throw this.#notAttached();
     return this.session;
+  }
+
+  /** @internal Unpublished work of this volume on this machine. */
+  protected staged(): MountStatus | undefined {
+    if (this.handle.access === 'ro') return undefined;
+    const all = listUnpublished(this.session?.metaDir ?? places().metaDir);
+    return all.find((status) => status.family === this.family && status.volume === this.handle.volume);
   }
 
   /** @internal Waits until the daemon is gone, and forgets it. */
@@ -264,14 +277,6 @@ export class RWVolume extends Volume {
     await this.detach(session);
   }
 
-  /** How the mount does: dirty and staged bytes, uploads, kernels, log. Unmounted: what is staged on this machine, if anything. */
-  async status(): Promise<MountStatus> {
-    if (this.session !== undefined && !this.session.isEnded) return this.session.client.call<MountStatus>('status');
-    const staged = listUnpublished(this.session?.metaDir ?? places().metaDir);
-    const mine = staged.find((status) => status.family === this.family && status.volume === this.handle.volume);
-    return mine ?? idleStatus(this.handle);
-  }
-
   /** Abandons, and keeps what is staged: a block that threw and one that did not look the same from here. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.session !== undefined && !this.session.isEnded) await this.abandon();
@@ -289,9 +294,8 @@ export class RWVolume extends Volume {
   }
 
   #cannotFinalize(): VolumeError {
-    const staged = listUnpublished(this.session?.metaDir ?? places().metaDir);
-    const mine = staged.find((status) => status.family === this.family && status.volume === this.handle.volume);
-    const what = mine === undefined ? 'there is nothing to publish' : `unpublished work is staged in ${mine.state}`;
+    const staged = this.staged();
+    const what = staged === undefined ? 'there is nothing to publish' : `unpublished work is staged in ${staged.state}`;
     return new VolumeError('state', `${this.name} is not mounted; ${what}: mount it first`);
   }
 }
@@ -307,11 +311,18 @@ export class ROVolume extends Volume {
     this.stats = stats;
   }
 
+  /** URL of its volume.json. @throws VolumeError `unsupported` for a peer's handle, which names an index alone */
+  override get locator(): string {
+    if (this.handle.locator !== null) return this.handle.locator;
+    throw new VolumeError(
+      'unsupported',
+      `the handle of ${this.name} has no locator; adopt its index with \`forkfs import-index\``,
+    );
+  }
+
   /** A new writable volume that begins as this version: one small object, whatever the size. */
   async fork(name: string): Promise<RWVolume> {
     checkName(name);
-    if (this.locator === null)
-      throw new VolumeError('unsupported', `the handle of ${this.name} has no locator to fork from`);
     const record = await publishFork(await readLocator(this.locator), name);
     return new RWVolume(handleOfRecord(record, 'rw', this.handle));
   }
