@@ -6,7 +6,7 @@
  * LOG_SEGMENT_BYTES, `<lsn of its first byte, 16 hex digits>.seg`, so `lsn` lies in the file of
  * `lsn - lsn % LOG_SEGMENT_BYTES`, at that remainder. On its way to the file a byte passes the ring, a window of
  * LOG_RING_BYTES in shared memory, at `lsn % LOG_RING_BYTES`. A record never crosses a multiple of the ring size, so it
- * is contiguous in both.
+ * is contiguous in both; nor does it end so near to one (less than a header) that no PAD fits in between.
  *
  * A record is a header of 32 bytes, a payload, and zeros up to a multiple of 8; integers are little endian:
  *
@@ -18,13 +18,14 @@
  *    24  u32  CRC-32C of bytes 0..23 followed by the payload; filled in by the log thread
  *    28  u32  zero
  *
- * The first bad record ends the log.
+ * The first bad record ends the log. A session goes on where the last good record ended, after it cut off what is behind.
+ * Its first record is SESSION (at most a PAD before it); only there may the tag change.
  */
 export const RECORD_MAGIC = 0x474c4b46;
 export const RECORD_HEADER_BYTES = 32;
 
 export const RecordKind = {
-  /** Fills the ring up to its end; the payload (zeros) is not covered by the CRC's bytes beyond the header. */
+  /** Fills the ring up to its end; the CRC covers the header alone. In the file the payload is what was there: zeros. */
   PAD: 1,
   /** A batch of row operations (`meta/rows.ts`), which takes effect whole or not at all. */
   ROWS: 2,
@@ -57,6 +58,9 @@ export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
  *    56  u64  zero
  */
 export const WRITE_FIELDS_BYTES = 64;
+
+/** The largest payload of one record. A reader takes a larger length for garbage. */
+export const PAYLOAD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Bytes that a record with this payload takes in the log. */
 export function recordBytes(payloadBytes: number): number {
@@ -107,5 +111,9 @@ export const LogControl = {
   OWNER_WAITS: 6,
   /** Both: bumped to wake the log thread (an Int32 view of this slot is waited on). */
   WAKE: 7,
-  SLOTS: 8,
+  /** Log thread: 1 = it sleeps until WAKE is bumped. While 0 it looks again within a few milliseconds by itself. */
+  ASLEEP: 8,
+  /** Log thread: how often it waited for the disk (a count). */
+  SYNCS: 9,
+  SLOTS: 10,
 } as const;
