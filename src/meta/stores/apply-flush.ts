@@ -1,6 +1,7 @@
 import { type ByteString, nameToBytes } from '../../base/bytes.js';
 import { VolumeError } from '../../base/errors.js';
 import type { FileType, NodeRow } from '../inode.js';
+import { TRASH_BEGIN } from './apply-usage.js';
 import type { PendingEdge, PendingInode } from './apply-pending.js';
 import type { Database, Statement } from './sql.js';
 
@@ -28,8 +29,13 @@ export class FlushStatements {
   readonly #statements = new Map<string, Statement>();
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });
 
+  /** No inode in the database has a higher number, but for the trash's. */
+  #maxIno: number;
+
   constructor(db: Database) {
     this.#db = db;
+    const max = db.exec(`SELECT max(inode) FROM jfs_node WHERE inode < ${TRASH_BEGIN}`)[0]?.values[0]?.[0];
+    this.#maxIno = typeof max === 'number' ? max : 0;
   }
 
   free(): void {
@@ -80,10 +86,13 @@ export class FlushStatements {
     for (const entries of edges.values()) for (const edge of entries.values()) if (edge !== null) asked.add(edge.ino);
     for (const edge of old) asked.add(edge.ino);
     const known = new Map<number, KnownNode>();
+    // Most of what a log creates has a number beyond all that are there.
+    const inBase = [...asked].filter((ino) => ino <= this.#maxIno);
+    if (inBase.length === 0) return known;
     const select = this.#prepare(
       'SELECT n.inode, n.type, n.length FROM json_each(?) j CROSS JOIN jfs_node n ON n.inode = j.value',
     );
-    select.bind([JSON.stringify([...asked])]);
+    select.bind([JSON.stringify(inBase)]);
     while (select.step()) {
       const [ino, type, length] = select.get() as [number, FileType, number];
       known.set(ino, { type, length });
@@ -129,6 +138,7 @@ export class FlushStatements {
   }
 
   putNode(n: NodeRow): void {
+    if (n.ino > this.#maxIno) this.#maxIno = n.ino;
     this.#prepare(NODE_UPSERT).run([
       n.ino,
       n.type,

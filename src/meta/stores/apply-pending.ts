@@ -32,59 +32,98 @@ export interface PendingEdge {
 
 /** Records on top of a chunk's stored list, or the whole list once it was collapsed. */
 export class PendingChunk {
-  #bytes = new Uint8Array(2 * SLICE_RECORD_BYTES);
-  #view = new DataView(this.#bytes.buffer);
-  count = 0;
+  /** The newest record as numbers: most chunks of most logs have one, and never need the list. */
+  #pos = 0;
+  #id = 0;
+  #size = 0;
+  #off = 0;
+  #len = 0;
+  /** The records before the newest one. */
+  #list: Uint8Array | undefined;
+  #view: DataView | undefined;
+  #count = 0;
   /** The stored list is already in it. */
   whole = false;
+  /** Nothing is stored for this chunk. */
+  fresh = false;
   /** Collapse beyond this many records. */
   collapseAt = 4096;
 
-  get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.count * SLICE_RECORD_BYTES);
+  get count(): number {
+    return this.#count;
+  }
+
+  /** All records; a copy. */
+  bytes(): Uint8Array {
+    const bytes = new Uint8Array(this.#count * SLICE_RECORD_BYTES);
+    if (this.#count === 0) return bytes;
+    const last = bytes.length - SLICE_RECORD_BYTES;
+    if (this.#list !== undefined) bytes.set(this.#list.subarray(0, last));
+    putRecord(new DataView(bytes.buffer), last, this.#pos, this.#id, this.#size, this.#off, this.#len);
+    return bytes;
   }
 
   append(pos: number, id: number, size: number, off: number, len: number): void {
-    if (this.#extendLast(pos, id, off, len)) return;
-    const at = this.count * SLICE_RECORD_BYTES;
-    if (at === this.#bytes.length) this.#resize(at * 2);
-    const view = this.#view;
-    view.setUint32(at, pos);
-    view.setUint32(at + 4, Math.floor(id / 2 ** 32));
-    view.setUint32(at + 8, id >>> 0);
-    view.setUint32(at + 12, size);
-    view.setUint32(at + 16, off);
-    view.setUint32(at + 20, len);
-    this.count++;
+    // A stream of writes is one record: each goes on in file and pack where the one before ended.
+    const goesOn = id !== 0 && id === this.#id && pos === this.#pos + this.#len && off === this.#off + this.#len;
+    if (goesOn && this.#count > 0) {
+      this.#len += len;
+      return;
+    }
+    if (this.#count > 0) this.#push();
+    this.#count++;
+    this.#pos = pos;
+    this.#id = id;
+    this.#size = size;
+    this.#off = off;
+    this.#len = len;
   }
 
   /** Puts the resolved list in the place of all records. */
   replace(resolved: Uint8Array): void {
-    this.count = resolved.length / SLICE_RECORD_BYTES;
-    this.#resize(Math.max(resolved.length, SLICE_RECORD_BYTES));
-    this.#bytes.set(resolved);
+    this.#list = undefined;
+    this.#count = 0;
+    const view = new DataView(resolved.buffer, resolved.byteOffset, resolved.byteLength);
+    for (let at = 0; at < resolved.length; at += SLICE_RECORD_BYTES) {
+      const [pos, size] = [view.getUint32(at), view.getUint32(at + 12)];
+      this.append(pos, recordId(view, at), size, view.getUint32(at + 16), view.getUint32(at + 20));
+    }
     this.whole = true;
-    this.collapseAt = Math.max(4096, this.count * 2);
+    this.collapseAt = Math.max(4096, this.#count * 2);
   }
 
-  /** A stream of writes is one record: each goes on in file and pack where the one before ended. */
-  #extendLast(pos: number, id: number, off: number, len: number): boolean {
-    if (this.count === 0 || id === 0) return false;
-    const at = (this.count - 1) * SLICE_RECORD_BYTES;
-    const view = this.#view;
-    const lastLen = view.getUint32(at + 20);
-    if (view.getUint32(at) + lastLen !== pos || view.getUint32(at + 16) + lastLen !== off) return false;
-    if (recordId(view, at) !== id) return false;
-    view.setUint32(at + 20, lastLen + len);
-    return true;
+  hasAnyOf(ids: ReadonlyMap<number, unknown>): boolean {
+    if (ids.has(this.#id)) return true;
+    for (let i = 0; i < this.#count - 1; i++) {
+      if (ids.has(recordId(this.#view as DataView, i * SLICE_RECORD_BYTES))) return true;
+    }
+    return false;
   }
 
-  #resize(bytes: number): void {
-    const grown = new Uint8Array(bytes);
-    grown.set(this.#bytes.subarray(0, Math.min(bytes, this.#bytes.length)));
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+  #push(): void {
+    const at = (this.#count - 1) * SLICE_RECORD_BYTES;
+    if (this.#list === undefined || at === this.#list.length) {
+      const grown = new Uint8Array(Math.max(4 * SLICE_RECORD_BYTES, at * 2));
+      if (this.#list !== undefined) grown.set(this.#list);
+      this.#list = grown;
+      this.#view = new DataView(grown.buffer);
+    }
+    putRecord(this.#view as DataView, at, this.#pos, this.#id, this.#size, this.#off, this.#len);
   }
+}
+
+function putRecord(view: DataView, at: number, pos: number, id: number, size: number, off: number, len: number): void {
+  view.setUint32(at, pos);
+  view.setUint32(at + 4, Math.floor(id / 2 ** 32));
+  view.setUint32(at + 8, id >>> 0);
+  view.setUint32(at + 12, size);
+  view.setUint32(at + 16, off);
+  view.setUint32(at + 20, len);
+}
+
+/** Whether the first record is data, not zeros. */
+export function isData(records: Uint8Array): boolean {
+  return recordId(new DataView(records.buffer, records.byteOffset, records.byteLength), 0) !== 0;
 }
 
 /** The slice id of the record at `at`. */

@@ -1,15 +1,25 @@
 import type { ByteString } from '../../base/bytes.js';
 import { VolumeError } from '../../base/errors.js';
+import { KIB, MIB } from '../../base/limits.js';
 import { FileType, type NodeRow, chargedBytes } from '../inode.js';
 import type { RowVisitor } from '../rows.js';
 import { FlushStatements, type KnownNode } from './apply-flush.js';
-import { type Overlay, PendingChunk, type PendingEdge, type PendingInode, eachSlice } from './apply-pending.js';
+import {
+  type Overlay,
+  PendingChunk,
+  SLICE_RECORD_BYTES,
+  isData,
+  type PendingEdge,
+  type PendingInode,
+} from './apply-pending.js';
 import { SliceRefs } from './apply-slices.js';
 import { UsageDeltas, prepareTrashResize, raiseCounter, readCounter } from './apply-usage.js';
 import type { Database, Statement } from './sql.js';
 
 /** Operations that are held before they are written to the database: bounds the memory of a large commit. */
 const FLUSH_OPERATIONS = 65_536;
+
+const PAGE_CACHE_BYTES = 64 * MIB;
 
 export interface ApplyOptions {
   overlay: Overlay;
@@ -69,6 +79,9 @@ export class IndexApplier implements RowVisitor {
   constructor(db: Database, options: ApplyOptions) {
     db.run('PRAGMA journal_mode = OFF');
     db.run('PRAGMA synchronous = OFF');
+    db.run('PRAGMA locking_mode = EXCLUSIVE');
+    // Pages that do not fit are written to the file in memory, and again when they change.
+    db.run(`PRAGMA cache_size = -${PAGE_CACHE_BYTES / KIB}`);
     db.run('BEGIN');
     this.#db = db;
     this.#options = options;
@@ -207,10 +220,16 @@ export class IndexApplier implements RowVisitor {
 
   /** The chunk's visible segments: the stored list below, what is pending on top. */
   #resolve(ino: number, indx: number, pending: PendingInode, chunk: PendingChunk): Uint8Array {
-    if (chunk.whole || pending.wiped) return this.#options.overlay(chunk.bytes);
+    if (chunk.whole || chunk.fresh || pending.wiped) return this.#visible(chunk.bytes());
     const stored = this.#rows.chunk(ino, indx);
-    if (stored === undefined) return this.#options.overlay(chunk.bytes);
-    return this.#options.overlay(Buffer.concat([stored, chunk.bytes]));
+    if (stored === undefined) return this.#visible(chunk.bytes());
+    return this.#visible(Buffer.concat([stored, chunk.bytes()]));
+  }
+
+  #visible(records: Uint8Array): Uint8Array {
+    // One record of data hides nothing.
+    if (records.length === SLICE_RECORD_BYTES && isData(records)) return records;
+    return this.#options.overlay(records);
   }
 
   /**
@@ -267,7 +286,10 @@ export class IndexApplier implements RowVisitor {
     else if (before.length !== length && type === FileType.FILE) this.#resized(ino, before.length, length);
     if (pending.target !== undefined) this.#rows.putSymlink(ino, pending.target);
     if (pending.xattrs !== undefined) this.#rows.putXattrs(ino, pending.xattrs);
-    if (pending.chunks !== undefined) this.#flushChunks(ino, pending, pending.chunks, last);
+    if (pending.chunks === undefined) return;
+    // Chunks of an inode that was not there before: nothing is stored for them.
+    if (before === undefined) for (const chunk of pending.chunks.values()) chunk.fresh = true;
+    this.#flushChunks(ino, pending, pending.chunks, last);
   }
 
   #flushNode(node: NodeRow, before: KnownNode | undefined): void {
@@ -300,23 +322,16 @@ export class IndexApplier implements RowVisitor {
 
   #flushChunks(ino: number, pending: PendingInode, chunks: Map<number, PendingChunk>, last: boolean): void {
     for (const [indx, chunk] of chunks) {
-      if (!last && this.#hasOpenPack(chunk)) {
+      if (!last && this.#open.size > 0 && chunk.hasAnyOf(this.#open)) {
         this.#keepChunk(ino, indx, chunk);
         continue;
       }
-      const stored = this.#rows.chunk(ino, indx);
+      const stored = chunk.fresh ? undefined : this.#rows.chunk(ino, indx);
       const resolved = this.#resolve(ino, indx, pending, chunk);
       if (stored !== undefined) this.#refs.remove(stored);
       this.#refs.add(resolved);
       this.#rows.putChunk(ino, indx, resolved, stored !== undefined);
     }
-  }
-
-  #hasOpenPack(chunk: PendingChunk): boolean {
-    if (this.#open.size === 0) return false;
-    let open = false;
-    eachSlice(chunk.bytes, (id) => (open ||= this.#open.has(id)));
-    return open;
   }
 
   #keepChunk(ino: number, indx: number, chunk: PendingChunk): void {
