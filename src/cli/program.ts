@@ -17,18 +17,11 @@ import { statusCommand } from './commands/status.js';
 import { umountCommand } from './commands/umount.js';
 import type { Terminal } from './terminal.js';
 
+// In the order of a volume's life.
+// prettier-ignore
 const COMMANDS = [
-  ...[createCommand, mountCommand, commitCommand, finalizeCommand, umountCommand, abandonCommand, statusCommand],
-  ...[
-    forkCommand,
-    logCommand,
-    lsCommand,
-    catCommand,
-    statCommand,
-    exportIndexCommand,
-    importIndexCommand,
-    doctorCommand,
-  ],
+  createCommand, mountCommand, commitCommand, finalizeCommand, umountCommand, abandonCommand, statusCommand, forkCommand,
+  logCommand, lsCommand, catCommand, statCommand, exportIndexCommand, importIndexCommand, doctorCommand,
 ];
 
 export function program(terminal: Terminal): Command {

@@ -42,7 +42,7 @@ function someFiles(top: string, limit: number): string[] {
   const found: string[] = [];
   const todo = [top];
   for (let folder = todo.shift(); folder !== undefined && found.length < limit; folder = todo.shift()) {
-    for (const name of readdirSync(folder).sort()) {
+    for (const name of readdirSync(folder).toSorted()) {
       const path = join(folder, name);
       const stat = lstatSync(path);
       if ((stat.mode & 0o200) === 0) continue;

@@ -103,7 +103,7 @@ class Demo {
     const inRepository = git(join(top, 'repository.git'), join(top, 'tree'), this.#signal);
     const commit = async (): Promise<string> => {
       await inRepository('init', '--quiet');
-      await inRepository('add', '--all', '--force');
+      await inRepository('add', '--all');
       await inRepository('commit', '--quiet', '--message', 'everything');
       return (await inRepository('rev-parse', '--short', 'HEAD')).trim();
     };

@@ -9,7 +9,7 @@ export class Stage {
   readonly failures: string[] = [];
   comparisons = 0;
   readonly #signal: AbortSignal;
-  readonly #watched = process.stderr.isTTY === true;
+  readonly #watched = process.stderr.isTTY;
   #shownMs = 0;
 
   constructor(signal: AbortSignal) {

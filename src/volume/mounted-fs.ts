@@ -5,10 +5,11 @@ import { pathName } from './fs-arguments.js';
 import type { VolumeFs, VolumePath } from './fs-types.js';
 
 /** Calls of node:fs/promises whose first argument is their only path. */
+// prettier-ignore
 const ONE_PATH = [
-  ...['readFile', 'writeFile', 'appendFile', 'readdir', 'stat', 'lstat', 'access', 'rm', 'unlink', 'rmdir'],
-  ...['readlink', 'truncate', 'utimes', 'lutimes', 'chmod', 'chown', 'open'],
-] as ('readFile' | 'open')[];
+  'readFile', 'writeFile', 'appendFile', 'readdir', 'stat', 'lstat', 'access', 'rm', 'unlink', 'rmdir', 'readlink', 'truncate',
+  'utimes', 'lutimes', 'chmod', 'chown', 'open',
+] as const;
 
 /** `volume.fs` of a mounted volume: node:fs on the mount path. Results, also file handles, are node's own. */
 export function mountedFs(mountPath: string): VolumeFs {

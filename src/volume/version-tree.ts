@@ -144,7 +144,15 @@ export class VersionTree implements Disposable {
   #entry(inode: Inode, name: ByteString): TreeEntry {
     const { ino, mode, nlink, uid, gid, rdev } = inode;
     return {
-      ...{ name, type: TYPE_NAME[inode.type], ino, mode, nlink, uid, gid, rdev, size: inode.length },
+      name,
+      type: TYPE_NAME[inode.type],
+      ino,
+      mode,
+      nlink,
+      uid,
+      gid,
+      rdev,
+      size: inode.length,
       atime: { sec: inode.atime, nsec: inode.atimensec },
       mtime: { sec: inode.mtime, nsec: inode.mtimensec },
       ctime: { sec: inode.ctime, nsec: inode.ctimensec },

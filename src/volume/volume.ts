@@ -47,8 +47,8 @@ export abstract class Volume {
   protected session: Session | undefined;
   #isStarting = false;
 
-  /** @internal */
-  protected constructor(handle: HandleJson) {
+  /** @internal Use `Volume.new`, `Volume.empty`, `Volume.fromLocator` or `Volume.fromJSON`. */
+  constructor(handle: HandleJson) {
     this.handle = handle;
   }
 
@@ -210,11 +210,6 @@ export abstract class Volume {
 
 /** A writable volume: one writer at a time, a linear history of versions. */
 export class RWVolume extends Volume {
-  /** @internal Use `Volume.new`, `Volume.empty` or `Volume.fromJSON`. */
-  constructor(handle: HandleJson) {
-    super(handle);
-  }
-
   /**
    * Publishes the present state as the next version. The volume stays mounted and writable.
    * @throws VolumeError `conflict` when another writer published first; the work is kept

@@ -31,10 +31,7 @@ export class Bucket {
     const seq = (parent?.version ?? 0) + 1;
     const uuid = '00000000-0000-8000-8000-000000000000';
     const root = { timeMs: 1_700_000_000_000 };
-    const image = emptyImage(
-      await loadSqlJs(),
-      newSetting({ name: family, uuid: '00000000-0000-8000-8000-000000000000' }),
-    );
+    const image = emptyImage(await loadSqlJs(), newSetting({ name: family, uuid }), root);
     const path = join(this.folder, 'image.db');
     writeFileSync(path, image);
     const sha256 = createHash('sha256').update(image).digest('hex');

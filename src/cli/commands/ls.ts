@@ -26,7 +26,7 @@ export function lsCommand(terminal: Terminal): Command {
 }
 
 /** An entry as JSON. A name that is not UTF-8 is readable there, and exact in `nameBase64`. */
-export function entryJson(entry: TreeEntry): Record<string, unknown> {
+export function entryJson(entry: TreeEntry): Record<string, string | number> {
   const bytes = Buffer.from(entry.name, 'latin1');
   const isText = Buffer.from(bytes.toString('utf8'), 'utf8').equals(bytes);
   return {

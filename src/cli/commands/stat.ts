@@ -18,9 +18,9 @@ export function statCommand(terminal: Terminal): Command {
     .action(async (locator: string, path: string, options: { json?: boolean }) => {
       using tree = await VersionTree.open(locator);
       const entry = tree.stat(utf8ToName(path));
-      const { mode: _, ...fields } = entryJson(entry);
-      if (options.json === true) return printJson(terminal, entryJson(entry));
-      const shown = { ...fields, mode: `${(entry.mode & 0o7777).toString(8).padStart(4, '0')} ${modeText(entry)}` };
+      const fields = entryJson(entry);
+      if (options.json === true) return printJson(terminal, fields);
+      const shown: Record<string, string | number> = { ...fields, mode: `${fields['mode']} ${modeText(entry)}` };
       await print(terminal, table(Object.entries(shown).map(([field, value]) => [field, String(value)])));
     });
 }
