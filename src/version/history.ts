@@ -1,8 +1,9 @@
 import { VolumeError, StoreError, toVolumeError } from '../base/errors.js';
 import { RECORD_BYTES_MAX } from '../base/limits.js';
 import type { ObjectStore } from '../cloud/object-store.js';
+import { parseBucket } from '../cloud/open-store.js';
 import { formatLocator, isVolumeName, versionKey, versionsPrefix } from './locator.js';
-import { parseRecord, type VersionRecord } from './record.js';
+import { parseRecord, type Storage, type VersionRecord } from './record.js';
 import { retry, type RetryOptions } from './retry.js';
 
 const RECORD = /^([1-9]\d{0,15})\/volume\.json$/;
@@ -82,7 +83,8 @@ export async function readVersion(
     const said = `version ${record.version} of ${record.family}/${record.volume}`;
     throw new VolumeError('corrupt', `${locator} holds the record of ${said}`);
   }
-  return { ...record, bucket: store.url, locator };
+  const { url: bucket, storage } = parseBucket(store.url);
+  return { ...record, bucket, storage: storage as Storage, locator };
 }
 
 function signalOf({ signal }: RetryOptions): { signal?: AbortSignal } {

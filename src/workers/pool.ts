@@ -24,7 +24,8 @@ export interface CutLimits {
 
 /**
  * The kernels on threads of their own, in place on the arena: extents go in by their offset and only numbers come back.
- * The caller owns the extent until the promise is settled.
+ * The caller owns the extent until the promise is settled, and has one task at a time in it: results are written to its
+ * work space.
  */
 export class KernelPool {
   readonly #piscina: Piscina;

@@ -83,6 +83,7 @@ history('finds a version in a bucket that was moved', async () => {
   await store.put(versionKey(FAMILY, 'data', 1), Buffer.from(recordToJson(before)));
   const found = await readVersion(store, FAMILY, 'data', 1);
   assert.is(found.bucket, store.url);
+  assert.is(found.storage, 'file');
   assert.is(found.locator, `${store.url}/${FAMILY}/versions/data/1/volume.json`);
 });
 

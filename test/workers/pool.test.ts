@@ -180,4 +180,24 @@ pools('gives the same values as the kernels called directly', async ({ arena, po
   arena.release(extent);
 });
 
+pools('is not disturbed by threads that start on the same memory', async ({ arena, pool }) => {
+  const extents = [await arena.acquire(), await arena.acquire()];
+  const expected = naiveCrc32c(fill(new Uint8Array(1_000_000), 12));
+  // One task at a time in each extent, two at a time in all, while instances come and go.
+  const results = extents.map(async (extent) => {
+    fill(arena.bytes(extent, 1_000_000), 12);
+    const hashes = new Set<string>();
+    for (let i = 0; i < 20; i++) {
+      assert.is((await pool.checksum(extent, 1_000_000)).crc, expected);
+      hashes.add(Buffer.from(await pool.hash(extent, 1_000_000)).toString('hex'));
+      for (let j = 0; j < 5; j++) instantiateKernels(arena.memory);
+    }
+    return [...hashes];
+  });
+  const [first, second] = await Promise.all(results);
+  assert.is(first?.length, 1);
+  assert.equal(first, second);
+  extents.forEach((extent) => arena.release(extent));
+});
+
 pools.run();
