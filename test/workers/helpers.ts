@@ -32,12 +32,16 @@ export function fill(bytes: Uint8Array, seed: number): Uint8Array {
   return bytes;
 }
 
-/** CRC-32C bit by bit, as the definition has it. */
+/** What the division leaves of one byte, bit by bit as the definition has it. */
+const REMAINDERS = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  return crc;
+});
+
+/** CRC-32C byte by byte. */
 export function naiveCrc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-  }
+  for (const byte of bytes) crc = (crc >>> 8) ^ (REMAINDERS[(crc ^ byte) & 0xff] ?? 0);
   return ~crc >>> 0;
 }
