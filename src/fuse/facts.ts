@@ -13,7 +13,7 @@ export interface FuseFacts {
   /** Of fusermount3; null = not in PATH. */
   helperPath: string | null;
   helperIsSetuid: boolean;
-  /** /dev/fuse: 'closed' = there, but this user may not open it, which only root needs to. */
+  /** /dev/fuse: 'closed' = there, but this user may not open it; fusermount3 opens it as the user. */
   device: 'open' | 'closed' | 'absent';
   noNewPrivs: boolean;
   /** 0 none, 1 strict, 2 a filter. */

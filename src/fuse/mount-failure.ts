@@ -6,10 +6,9 @@ export const CONTAINER =
   'start the container with: --device /dev/fuse --cap-add SYS_ADMIN --security-opt apparmor=unconfined';
 
 export function deviceRemedy(facts: FuseFacts): string {
-  if (facts.isContainer) return CONTAINER;
-  return facts.device === 'absent'
-    ? 'load the module: modprobe fuse (in a container: --device /dev/fuse --cap-add SYS_ADMIN)'
-    : CONTAINER;
+  if (facts.isContainer || (facts.device === 'closed' && facts.isRoot)) return CONTAINER;
+  if (facts.device === 'closed') return 'as root: chmod 666 /dev/fuse';
+  return 'load the module: modprobe fuse (in a container: --device /dev/fuse --cap-add SYS_ADMIN)';
 }
 
 export function noNewPrivsRemedy(): string {
@@ -54,6 +53,7 @@ export function mountFailure(
     });
   if (facts.helperPath === null) return error('unsupported', `${HELPER} is not here`, INSTALL);
   if (facts.device === 'absent') return error('unsupported', 'there is no /dev/fuse', deviceRemedy(facts));
+  if (facts.device === 'closed') return error('unsupported', '/dev/fuse may not be opened', deviceRemedy(facts));
   if (failure.allowOther && !facts.isRoot && !facts.userAllowOther) {
     return error(
       'denied',
@@ -71,9 +71,8 @@ export function mountFailure(
   if (!facts.isRoot && !facts.helperIsSetuid) {
     return error('unsupported', `${HELPER} is not setuid root`, `as root: chmod u+s ${facts.helperPath}`);
   }
-  if (facts.isRoot && (facts.device === 'closed' || /failed to open \/dev\/fuse/i.test(said))) {
-    return error('unsupported', '/dev/fuse may not be opened', CONTAINER);
-  }
+  // A device that is there, and that the rules for this container's devices keep closed even for root.
+  if (/failed to open \/dev\/fuse/i.test(said)) return error('unsupported', '/dev/fuse may not be opened', CONTAINER);
   if (facts.isRoot && !facts.hasSysAdmin) return error('unsupported', 'CAP_SYS_ADMIN is missing', CONTAINER);
   if (facts.seccomp === SECCOMP_FILTER) {
     return error(

@@ -4,10 +4,11 @@ import { FuseSession } from '../../dist/fuse/session.js';
 import { MemoryVfs } from './memory-vfs.ts';
 import type { WorkerInput, WorkerOutcome } from './served-mount.ts';
 
-const { fd, eventFd, options, waitEvery } = workerData as WorkerInput;
+const { fd, eventFd, options, waitEvery, isStuck } = workerData as WorkerInput;
 const port = parentPort!;
 
 const vfs = new MemoryVfs({ readOnly: options.readOnly ?? false });
+vfs.isSlow = isStuck ?? false;
 let rooms = 0;
 let waits = 0;
 if (waitEvery !== undefined) {

@@ -12,7 +12,7 @@ import type { FuseSessionOptions } from '../../dist/fuse/session.js';
 export function canMount(): boolean {
   const facts = fuseFacts();
   return (
-    facts.helperPath !== null && facts.device !== 'absent' && (facts.isRoot ? facts.hasSysAdmin : facts.helperIsSetuid)
+    facts.helperPath !== null && facts.device === 'open' && (facts.isRoot ? facts.hasSysAdmin : facts.helperIsSetuid)
   );
 }
 
@@ -22,6 +22,8 @@ export interface WorkerInput {
   options: Partial<FuseSessionOptions>;
   /** See MemoryVfs.rooms: one in so many calls of `room` answers 'wait'. */
   waitEvery?: number;
+  /** Reads are never answered. */
+  isStuck?: boolean;
 }
 
 export type WorkerOutcome = { ended: 'unmounted' | 'stopped'; requests: number; waits: number } | { failed: string };
@@ -47,14 +49,16 @@ export class ServedMount {
       session?: Partial<FuseSessionOptions>;
       mount?: Partial<DirectMountOptions>;
       waitEvery?: number;
+      isStuck?: boolean;
       path?: string;
     } = {},
   ): Promise<ServedMount> {
     const place = options.path ?? mkdtempSync(join(tmpdir(), 'forkfs-fuse-test-'));
-    const { fd, mountPath } = mountDirect({ mountPath: place, fsname: 'forkfs:test', ...options.mount });
+    const { fd, mountPath } = mountOrRemove(place, options.mount);
     const eventFd = eventfd();
     const input: WorkerInput = { fd, eventFd, options: options.session ?? {} };
     if (options.waitEvery !== undefined) input.waitEvery = options.waitEvery;
+    if (options.isStuck !== undefined) input.isStuck = options.isStuck;
     const worker = new Worker(new URL('./served-mount-worker.ts', import.meta.url), { workerData: input });
     const outcome = new Promise<WorkerOutcome>((resolve) => {
       worker.on('message', (message: WorkerOutcome | 'serving') => message !== 'serving' && resolve(message));
@@ -82,5 +86,14 @@ export class ServedMount {
     await this.outcome;
     close(this.eventFd);
     rmdirSync(this.path);
+  }
+}
+
+function mountOrRemove(place: string, options: Partial<DirectMountOptions> = {}): { fd: number; mountPath: string } {
+  try {
+    return mountDirect({ mountPath: place, fsname: 'forkfs:test', ...options });
+  } catch (error) {
+    rmdirSync(place);
+    throw error;
   }
 }
