@@ -370,7 +370,7 @@ export class Bridge {
       cookie: request.u64(wire.readIn.offset),
       bytes: Math.min(request.u32(wire.readIn.size), FUSE_READ_BYTES_MAX),
     };
-    return this.#listing.fill(query, isPlus);
+    return this.#listing.write(query, isPlus);
   }
 
   // -- attributes --

@@ -45,7 +45,7 @@ export class Listing {
   }
 
   /** @returns the length of the reply */
-  fill(query: ListingQuery, isPlus: boolean): number {
+  write(query: ListingQuery, isPlus: boolean): number {
     this.#bytesExtra = isPlus ? entryOut.bytes : 0;
     this.#bytesLeft = query.bytes;
     this.#entries.length = 0;

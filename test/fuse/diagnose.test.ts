@@ -9,7 +9,7 @@ import { mountDirect, mountOptions } from '../../dist/fuse/direct.js';
 import { fuseFacts, type FuseFacts } from '../../dist/fuse/facts.js';
 import { mountFailure } from '../../dist/fuse/mount-failure.js';
 import { abortConnection, connectionOf, mountAt, parseMountInfo } from '../../dist/fuse/mounts.js';
-import { canMount } from './served-mount.ts';
+import { mountedTest } from './served-mount.ts';
 
 const USER: FuseFacts = {
   isRoot: false,
@@ -133,7 +133,7 @@ test('a connection is aborted through its control file', () => {
   }
 });
 
-(canMount() ? test : test.skip)('the doctor tries a mount and leaves nothing behind', async () => {
+mountedTest('the doctor tries a mount and leaves nothing behind', async () => {
   const found = await diagnoseFuse();
   assert.equal(
     found.filter((finding) => !finding.ok),

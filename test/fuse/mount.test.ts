@@ -4,9 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { mountAt } from '../../dist/fuse/mounts.js';
-import { canMount, ServedMount } from './served-mount.ts';
-
-const mounted = canMount() ? test : test.skip;
+import { mountedTest, ServedMount } from './served-mount.ts';
 
 /** Runs `body` on a mount of its own, and takes it away whatever happens. */
 async function onMount(
@@ -30,7 +28,7 @@ const codeOf = (body: () => unknown): string | undefined => {
   }
 };
 
-mounted('creates, reads, lists, renames and removes 10,000 files', async () => {
+mountedTest('creates, reads, lists, renames and removes 10,000 files', async () => {
   await onMount({}, (path) => {
     const directory = join(path, 'many');
     fs.mkdirSync(directory);
@@ -50,7 +48,7 @@ mounted('creates, reads, lists, renames and removes 10,000 files', async () => {
   });
 });
 
-mounted('carries large files in both directions, with holes and overwrites', async () => {
+mountedTest('carries large files in both directions, with holes and overwrites', async () => {
   await onMount({}, (path) => {
     const file = join(path, 'large');
     const content = Buffer.alloc(9 * 1024 * 1024 + 123);
@@ -76,7 +74,7 @@ mounted('carries large files in both directions, with holes and overwrites', asy
   });
 });
 
-mounted('keeps names that are no UTF-8, links, modes, owners and nanoseconds', async () => {
+mountedTest('keeps names that are no UTF-8, links, modes, owners and nanoseconds', async () => {
   await onMount({}, (path) => {
     const odd = Buffer.concat([Buffer.from(`${path}/`), Buffer.from([0xff, 0x20, 0x0a, 0xe9])]);
     fs.writeFileSync(odd, 'odd');
@@ -116,7 +114,7 @@ mounted('keeps names that are no UTF-8, links, modes, owners and nanoseconds', a
   });
 });
 
-mounted('a file stays usable after its unlink while it is open', async () => {
+mountedTest('a file stays usable after its unlink while it is open', async () => {
   await onMount({}, (path) => {
     const file = join(path, 'gone');
     const fd = fs.openSync(file, 'w+');
@@ -134,7 +132,7 @@ mounted('a file stays usable after its unlink while it is open', async () => {
   });
 });
 
-mounted('has extended attributes', async () => {
+mountedTest('has extended attributes', async () => {
   await onMount({}, (path) => {
     const script = `
 import os, errno
@@ -155,7 +153,7 @@ except OSError as e: assert e.errno == errno.ENODATA
   });
 });
 
-mounted('serves statfs, fallocate, seeking for data, copies of ranges and renames with flags', async () => {
+mountedTest('serves statfs, fallocate, seeking for data, copies of ranges and renames with flags', async () => {
   await onMount({}, (path) => {
     const { bsize, blocks, bavail } = fs.statfsSync(path);
     assert.equal([bsize, blocks, bavail], [4096, 1_000_000, 900_000]);
@@ -185,7 +183,7 @@ d = os.open('.', os.O_RDONLY); os.fsync(d); os.close(d)
   });
 });
 
-mounted('lists a directory while it changes, without repeating or losing what stays', async () => {
+mountedTest('lists a directory while it changes, without repeating or losing what stays', async () => {
   await onMount({ session: { dirEntryTimeoutMs: 0 } }, (path) => {
     for (let i = 0; i < 2000; i++) fs.writeFileSync(join(path, `f${i}`), '');
     const directory = fs.opendirSync(path, { bufferSize: 1 });
@@ -201,7 +199,7 @@ mounted('lists a directory while it changes, without repeating or losing what st
   });
 });
 
-mounted('the mount shows its name, its options and that it is read-only', async () => {
+mountedTest('the mount shows its name, its options and that it is read-only', async () => {
   await onMount({ mount: { readOnly: true, fsname: 'forkfs:a,b' }, session: { readOnly: true } }, (path) => {
     const entry = mountAt(path);
     assert.is(entry?.fsType, 'fuse.forkfs');
@@ -218,14 +216,14 @@ mounted('the mount shows its name, its options and that it is read-only', async 
   });
 });
 
-mounted('shows everything as owned by the given user and group', async () => {
+mountedTest('shows everything as owned by the given user and group', async () => {
   await onMount({ session: { uid: 1234, gid: 5678 } }, (path) => {
     const { uid, gid } = fs.statSync(path);
     assert.equal([uid, gid], [1234, 5678]);
   });
 });
 
-mounted('works with the kernel-side write-back cache', async () => {
+mountedTest('works with the kernel-side write-back cache', async () => {
   await onMount({ session: { kernelWriteback: true } }, (path) => {
     const file = join(path, 'file');
     const fd = fs.openSync(file, 'w+');
@@ -237,7 +235,7 @@ mounted('works with the kernel-side write-back cache', async () => {
   });
 });
 
-mounted('requests that find no room wait and are served in order', async () => {
+mountedTest('requests that find no room wait and are served in order', async () => {
   await onMount({ waitEvery: 3 }, async (path, mount) => {
     for (let i = 0; i < 300; i++) fs.writeFileSync(join(path, `f${i % 10}`), `content ${i}`);
     await Promise.all(
@@ -250,7 +248,7 @@ mounted('requests that find no room wait and are served in order', async () => {
   });
 });
 
-mounted('an unmount ends the loop, and so does a message', async () => {
+mountedTest('an unmount ends the loop, and so does a message', async () => {
   const first = await ServedMount.start({});
   fs.writeFileSync(join(first.path, 'x'), '');
   const unmounted = await first.end();

@@ -2,6 +2,7 @@ import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { test } from 'uvu';
 import { close, eventfd, eventfdWrite } from '../../dist/base/libc.js';
 import { mountDirect, unmountDirect, type DirectMountOptions } from '../../dist/fuse/direct.js';
 import { fuseFacts } from '../../dist/fuse/facts.js';
@@ -14,6 +15,12 @@ export function canMount(): boolean {
   return (
     facts.helperPath !== null && facts.device === 'open' && (facts.isRoot ? facts.hasSysAdmin : facts.helperIsSetuid)
   );
+}
+
+/** A test of a real mount; skipped where none can be made. */
+export function mountedTest(name: string, body: () => void | Promise<void>, isPossible = canMount()): void {
+  const register = isPossible ? (): void => test(name, body) : (): void => test.skip(name, body);
+  register();
 }
 
 export interface WorkerInput {

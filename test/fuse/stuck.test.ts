@@ -5,9 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { mountAt } from '../../dist/fuse/mounts.js';
-import { canMount, ServedMount } from './served-mount.ts';
-
-const mounted = canMount() ? test : test.skip;
+import { mountedTest, ServedMount } from './served-mount.ts';
 
 /** Reads a file while a timer's signals come in; says 'read' before, and the error if there is one. */
 const READER = `
@@ -29,7 +27,7 @@ async function startReader(file: string) {
   return { child, said };
 }
 
-mounted('a reader that nobody answers outlives its own signals and ends when it is killed', async () => {
+mountedTest('a reader that nobody answers outlives its own signals and ends when it is killed', async () => {
   const mount = await ServedMount.start({ isStuck: true });
   try {
     const file = join(mount.path, 'file');
@@ -48,7 +46,7 @@ mounted('a reader that nobody answers outlives its own signals and ends when it 
   }
 });
 
-mounted('taking a stuck mount away frees those who wait for it', async () => {
+mountedTest('taking a stuck mount away frees those who wait for it', async () => {
   const mount = await ServedMount.start({ isStuck: true });
   const file = join(mount.path, 'file');
   writeFileSync(file, 'hello');
