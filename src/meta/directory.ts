@@ -26,8 +26,9 @@ export class Entry implements Dentry {
 const DEAD_PLACES_MIN = 64;
 
 /**
- * The entries of one directory that are in memory, and those that wait to be written behind. When it is `complete` the
- * map holds every entry, in order of id: ids only rise, so a new entry belongs at the end, where a Map puts it.
+ * The entries of one directory that are in memory, and those that wait to be written behind. `complete`: the map holds
+ * every entry. Loading goes in pieces, in order of id, so that a listing can go on with what there is: ids only rise, so
+ * what is made meanwhile belongs after everything that is stored.
  */
 export class Directory {
   readonly ino: number;
@@ -37,16 +38,21 @@ export class Directory {
   storedCount = -1;
   /** Point queries since then. */
   queries = 0;
-  entries = new Map<ByteString, Entry>();
+  readonly entries = new Map<ByteString, Entry>();
   /** Entries to be written. */
   readonly #dirty = new Set<Entry>();
   readonly #nextDirty = new Cursor(() => this.#dirty.values());
   /** Names whose row is still in the database and must go, with the row's id. */
   readonly #removed = new Map<ByteString, number>();
   readonly #nextRemoved = new Cursor(() => this.#removed.entries());
-  /** All entries in order of id, dead ones among them; made by the first listing. */
+  /** Entries in order of id, dead ones among them: those that are loaded, in the end all. Made by the first listing. */
   #order: Entry[] | undefined;
   #deadPlaces = 0;
+  /** While it is being loaded: ids of all rows in the database, and how many of them were taken. */
+  #ids: Float64Array | undefined;
+  #idsTaken = 0;
+  /** While it is being loaded: entries that follow all that are stored. */
+  #tail: Entry[] = [];
 
   constructor(ino: number, complete: boolean) {
     this.ino = ino;
@@ -56,6 +62,10 @@ export class Directory {
   /** Rows that wait to be written behind. */
   get pending(): number {
     return this.#dirty.size + this.#removed.size;
+  }
+
+  get isLoading(): boolean {
+    return this.#ids !== undefined;
   }
 
   /** Some entry was removed whose row is still in the database. */
@@ -86,24 +96,28 @@ export class Directory {
   /** Adds an entry whose id is above all others. */
   add(entry: Entry): void {
     this.entries.set(entry.name, entry);
-    this.#order?.push(entry);
+    if (this.isLoading) this.#tail.push(entry);
+    else this.#order?.push(entry);
     this.#dirty.add(entry);
   }
 
   /** The entry was given another inode: its name, id and place stay. */
   changed(entry: Entry): void {
-    if (this.entries.get(entry.name) !== entry) {
-      this.entries.set(entry.name, entry);
-      this.#order = undefined;
-    }
+    const known = this.entries.get(entry.name);
     this.#dirty.add(entry);
+    if (known === entry) return;
+    this.entries.set(entry.name, entry);
+    if (known === undefined || this.#order === undefined) return;
+    const place = firstAbove(this.#order, known.id) - 1;
+    if (this.#order[place] === known) this.#order[place] = entry;
   }
 
   remove(entry: Entry): void {
+    const known = this.entries.get(entry.name) ?? entry;
     this.entries.delete(entry.name);
-    this.#dirty.delete(entry);
-    if (entry.stored) this.#removed.set(entry.name, entry.id);
-    entry.dead = true;
+    this.#dirty.delete(known);
+    if (known.stored) this.#removed.set(known.name, known.id);
+    known.dead = true;
     if (this.#order === undefined) return;
     this.#deadPlaces += 1;
     if (this.#deadPlaces < DEAD_PLACES_MIN || this.#deadPlaces * 2 < this.#order.length) return;
@@ -111,32 +125,60 @@ export class Directory {
     this.#deadPlaces = 0;
   }
 
-  /** Makes it complete with the database's entries, which come in order of id. Changes in memory win over them. */
-  completeWith(stored: Iterable<Entry>): void {
-    const merged = new Map<ByteString, Entry>();
-    for (const entry of stored) {
-      if (this.#removed.get(entry.name) === entry.id) continue;
-      merged.set(entry.name, this.entries.get(entry.name) ?? entry);
-    }
-    // What is not stored was added after everything that is, and Sets keep the order in which it came.
-    for (const entry of this.#dirty) if (!entry.stored) merged.set(entry.name, entry);
-    this.entries = merged;
-    this.complete = true;
-    this.#order = undefined;
+  /** Begins to load: `ids` are those of all rows in the database, ascending. */
+  beginLoading(ids: Float64Array): void {
+    this.#ids = ids;
+    this.#idsTaken = 0;
+    this.#order = [];
+    this.#deadPlaces = 0;
+    this.#tail = [...this.#dirty].filter((entry) => !entry.stored).sort(byId);
   }
 
-  /** Visits the entries with id > cookie in order of id until `visit` returns false. Only when complete. */
-  visit(cookie: number, visit: (entry: Dentry) => boolean): void {
-    if (this.#order === undefined) {
-      this.#order = [...this.entries.values()];
-      this.#deadPlaces = 0;
+  /** The ids of the rows to load next; `loaded` takes those that are still there. */
+  takeIds(count: number): Float64Array {
+    const ids = this.#ids ?? new Float64Array(0);
+    const first = this.#idsTaken;
+    this.#idsTaken = Math.min(first + count, ids.length);
+    return ids.subarray(first, this.#idsTaken);
+  }
+
+  /** Adds rows in order of id. What is known in memory wins over them. */
+  loaded(rows: readonly Entry[]): void {
+    const order = (this.#order ??= []);
+    for (const stored of rows) {
+      if (this.#removed.get(stored.name) === stored.id) continue;
+      const entry = this.entries.get(stored.name) ?? stored;
+      if (entry === stored) this.entries.set(stored.name, stored);
+      order.push(entry);
     }
-    const order = this.#order;
-    for (let i = firstAbove(order, cookie); i < order.length; i++) {
-      const entry = order[i] as Entry;
-      if (!entry.dead && !visit(entry)) return;
+    if (this.#ids === undefined || this.#idsTaken < this.#ids.length) return;
+    for (const entry of this.#tail) if (!entry.dead) order.push(entry);
+    this.#ids = undefined;
+    this.#tail = [];
+    this.complete = true;
+  }
+
+  /**
+   * Visits the entries with id > cookie in order of id until `visit` returns false. `more` loads further, when it is not
+   * complete.
+   */
+  visit(cookie: number, visit: (entry: Dentry) => boolean, more: () => void): void {
+    this.#order ??= this.complete ? [...this.entries.values()].sort(byId) : undefined;
+    let at = firstAbove(this.#order ?? [], cookie);
+    for (;;) {
+      const order = this.#order ?? [];
+      for (; at < order.length; at++) {
+        const entry = order[at] as Entry;
+        if (!entry.dead && entry.id > cookie && !visit(entry)) return;
+      }
+      if (this.complete) return;
+      more();
     }
   }
+}
+
+function byId(a: Entry, b: Entry): number {
+  return a.id - b.id;
 }
 
 /** Index of the first entry with id > cookie. */

@@ -99,10 +99,43 @@ directory('answers by point queries at first and is whole after some', () => {
   assert.is(ns.lookup(dir, 'f5')?.nlink, 1);
   assert.is(ns.lookup(dir, 'none'), undefined);
   assert.is(dir.directory?.complete, false);
-  for (let i = 0; i < 40; i++) ns.lookup(dir, `none${i}`);
+  for (let i = 0; i < 40; i++) assert.is(ns.lookup(dir, `none${i}`), undefined);
   assert.is(dir.directory?.complete, true);
   assert.is(ns.lookup(dir, 'f99')?.nlink, 1);
   assert.is(listing(ns, dir.ino).length, 100);
+});
+
+directory('is loaded in pieces, and changes meanwhile have their place', () => {
+  const first = openNamespace();
+  const [made, other] = ['d', 'o'].map((name) => first.ns.create(first.ns.root, name, DIR)) as [Inode, Inode];
+  for (let i = 0; i < 1000; i++) {
+    first.ns.create(made, `f${i}`, FILE);
+    // The ids of the latter half are far apart.
+    for (let gap = 0; gap < (i < 500 ? 0 : 10); gap++) first.ns.create(other, `o${i}.${gap}`, FILE);
+  }
+  const { ns } = openNamespace({ image: first.ns.exportImage(), firstId: 2 ** 41, isTracked: false });
+  const dir = ns.lookup(ns.root, 'd') as Inode;
+  ns.create(dir, 'before', FILE);
+  let names = page(ns, dir, 0, 100);
+  assert.is(dir.directory?.isLoading, true);
+  ns.unlink(dir, 'f5');
+  ns.unlink(dir, 'f900');
+  ns.unlink(dir, 'f901');
+  ns.create(dir, 'f901', FILE);
+  ns.rename(dir, 'f7', dir, 'f950', 0);
+  ns.rename(dir, 'f8', dir, 'moved', 0);
+  while (ns.writeBehind(1000));
+  ns.create(dir, 'late', FILE);
+  ns.unlink(dir, 'f902');
+  assert.is(ns.lookup(dir, 'f902'), undefined);
+  names = page(ns, dir, names.at(-1)?.id as number, 10_000);
+  const left = Array.from({ length: 900 }, (_, i) => `f${i + 100}`).filter((name) => !/^f90[012]$/.test(name));
+  assert.equal(
+    names.map((entry) => entry.name),
+    [...left, 'before', 'f901', 'moved', 'late'],
+  );
+  assert.is(dir.directory?.complete, true);
+  assert.equal(listing(openReadOnly(ns.exportImage()), dir.ino), listing(ns, dir.ino));
 });
 
 directory('merges what is in memory into what it loads', () => {

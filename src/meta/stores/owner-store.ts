@@ -1,4 +1,4 @@
-import { bytesToName, nameToBytes, type ByteString } from '../../base/bytes.js';
+import { nameToBytes, type ByteString } from '../../base/bytes.js';
 import type { Inode } from '../cached-inode.js';
 import { Entry } from '../directory.js';
 import { FileType, ROOT_INO } from '../inode.js';
@@ -8,6 +8,9 @@ import type { BindParams, Database, SqlJsStatic, SqlValue, Statement } from './s
 
 /** Bytes of database pages that SQLite keeps beside the file in memory, in KiB. */
 const PAGE_CACHE_KIB = 16 * 1024;
+
+/** Other directories' rows that are passed by for one that is wanted, rather than looking for each. */
+const ROWS_PASSED_PER_ROW = 8;
 
 const NODE = NODE_COLUMNS.join(', ');
 
@@ -20,7 +23,10 @@ const SQL = {
   putNode: `INSERT OR REPLACE INTO jfs_node (${NODE}) VALUES (${NODE_COLUMNS.map(() => '?').join(', ')})`,
   deleteNode: 'DELETE FROM jfs_node WHERE inode = ?',
   entry: 'SELECT id, inode, type FROM jfs_edge WHERE parent = ? AND name = ?',
-  entries: 'SELECT id, CAST(name AS BLOB), inode, type FROM jfs_edge WHERE parent = ? ORDER BY id',
+  entryIds: 'SELECT json_group_array(id) FROM jfs_edge WHERE parent = ?',
+  // The sign keeps SQLite from walking through the whole directory by the index of names.
+  entriesBetween:
+    'SELECT id, CAST(name AS BLOB), inode, type FROM jfs_edge WHERE id BETWEEN ? AND ? AND +parent = ? ORDER BY id',
   countEntries: 'SELECT count(*) FROM jfs_edge WHERE parent = ?',
   putEntry: 'INSERT OR REPLACE INTO jfs_edge (id, parent, name, inode, type) VALUES (?, ?, ?, ?, ?)',
   deleteEntry: 'DELETE FROM jfs_edge WHERE id = ?',
@@ -104,19 +110,21 @@ export class OwnerStore {
     return new Entry(row[0] as number, name, row[1] as number, row[2] as FileType, true);
   }
 
-  /** All entries of a directory in order of id. Let it run to its end. */
-  *entries(parent: number): Generator<Entry> {
-    const statement = this.#statement('entries');
-    try {
-      statement.bind([parent]);
-      while (statement.step()) {
-        const row = statement.get();
-        const name = bytesToName(row[1] as Uint8Array);
-        yield new Entry(row[0] as number, name, row[2] as number, row[3] as FileType, true);
-      }
-    } finally {
-      statement.reset();
-    }
+  /** Ids of all entries of a directory, ascending. */
+  entryIds(parent: number): Float64Array {
+    // One text is read four times faster than as many rows.
+    const ids = JSON.parse(this.#row('entryIds', [parent])?.[0] as string) as number[];
+    return Float64Array.from(ids).sort();
+  }
+
+  /** The entries of a directory with these ids, which ascend; one that is not there is left out. */
+  entriesOf(parent: number, ids: Float64Array): Entry[] {
+    const [first, last] = [ids[0], ids.at(-1)];
+    const entries: Entry[] = [];
+    if (first === undefined || last === undefined) return entries;
+    if (last - first < ids.length * ROWS_PASSED_PER_ROW) this.#entriesBetween(entries, parent, first, last);
+    else for (const id of ids) this.#entriesBetween(entries, parent, id, id);
+    return entries;
   }
 
   countEntries(parent: number): number {
@@ -156,7 +164,7 @@ export class OwnerStore {
     while (statement.step()) {
       const row = statement.get();
       found ??= new Map();
-      found.set(bytesToName(row[0] as Uint8Array), row[1] as Uint8Array);
+      found.set(nameOf(row[0] as Uint8Array), row[1] as Uint8Array);
     }
     statement.reset();
     return found;
@@ -252,6 +260,17 @@ export class OwnerStore {
     for (const [name] of found[0]?.values ?? []) this.#db.run(`DROP INDEX "${String(name).replaceAll('"', '""')}"`);
   }
 
+  #entriesBetween(entries: Entry[], parent: number, first: number, last: number): void {
+    const statement = this.#statement('entriesBetween');
+    statement.bind([first, last, parent]);
+    while (statement.step()) {
+      const row = statement.get();
+      const name = nameOf(row[1] as Uint8Array);
+      entries.push(new Entry(row[0] as number, name, row[2] as number, row[3] as FileType, true));
+    }
+    statement.reset();
+  }
+
   #statement(name: keyof typeof SQL): Statement {
     let statement = this.#statements.get(name);
     if (statement === undefined) {
@@ -273,4 +292,9 @@ export class OwnerStore {
     statement.reset();
     return row;
   }
+}
+
+/** A name, which is at most 255 bytes long: for such, this is several times faster than a Buffer. */
+function nameOf(bytes: Uint8Array): ByteString {
+  return String.fromCharCode.apply(null, bytes as unknown as number[]);
 }
