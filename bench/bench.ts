@@ -67,7 +67,9 @@ async function waitFor(what: string, isThere: () => boolean): Promise<void> {
 async function nullFuse(): Promise<Row> {
   const directory = join(work, 'null');
   mkdirSync(directory);
-  const server = spawn(process.execPath, [join(root, 'bench', 'null_fuse.cjs'), directory, '--xattr'], { stdio: 'inherit' });
+  const server = spawn(process.execPath, [join(root, 'bench', 'null_fuse.cjs'), directory, '--xattr'], {
+    stdio: 'inherit',
+  });
   try {
     await waitFor('the null file system', () => readFileSync('/proc/self/mounts', 'utf8').includes(` ${directory} `));
     const row = await client(directory);
@@ -88,7 +90,8 @@ function juicefsPath(): string | undefined {
 function juicefs(kind: 'sqlite' | 'redis'): Row | undefined {
   const program = juicefsPath();
   if (program === undefined) return void say('  juicefs is missing: bash test/oracle/install-juicefs.sh');
-  if (kind === 'redis' && spawnSync('redis-server', ['--version']).status !== 0) return void say('  redis-server is missing');
+  if (kind === 'redis' && spawnSync('redis-server', ['--version']).status !== 0)
+    return void say('  redis-server is missing');
   const directory = join(work, `juicefs-${kind}`);
   const output = execFileSync('bash', [join(root, 'bench', 'peer_juicefs.sh'), kind, directory, ...size], {
     env: { ...process.env, JUICEFS: program },
@@ -115,7 +118,8 @@ async function forkfs(): Promise<Row> {
   const small = Volume.new({ name: 'small', bucket });
   const smallPath = await small.mount({ ...options, mountPath: join(work, 'mnt') });
   try {
-    const create = 'import os,sys\nfor i in range(10000):\n d=f"{sys.argv[1]}/{i//500}"\n os.makedirs(d,exist_ok=True)\n open(f"{d}/{i}","wb").write(os.urandom(100))';
+    const create =
+      'import os,sys\nfor i in range(10000):\n d=f"{sys.argv[1]}/{i//500}"\n os.makedirs(d,exist_ok=True)\n open(f"{d}/{i}","wb").write(os.urandom(100))';
     execFileSync('python3', ['-c', create, smallPath]);
     const begun = performance.now();
     await small.commit();
@@ -124,7 +128,9 @@ async function forkfs(): Promise<Row> {
     await small.abandon({ delete: true });
   }
   const chunks = join(work, 'forkfs', 'bucket', small.family, 'chunks');
-  row.commit_10k_objects = readdirSync(chunks, { recursive: true, encoding: 'utf8' }).filter((name) => /_\d+_\d+$/.test(name)).length;
+  row.commit_10k_objects = readdirSync(chunks, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /_\d+_\d+$/.test(name),
+  ).length;
   return row;
 }
 

@@ -46,14 +46,25 @@ function cells(run: BenchRun, measure: Measure): string[] {
 }
 
 function rows(run: BenchRun): string[][] {
-  const head = ['', 'local directory', 'null FUSE', 'JuiceFS sqlite', 'JuiceFS redis', 'forkfs', 'forkfs / null', 'forkfs / best JuiceFS'];
+  const head = [
+    '',
+    'local directory',
+    'null FUSE',
+    'JuiceFS sqlite',
+    'JuiceFS redis',
+    'forkfs',
+    'forkfs / null',
+    'forkfs / best JuiceFS',
+  ];
   return [head, ...(Object.keys(MEASURES) as Measure[]).map((measure) => cells(run, measure))];
 }
 
 export function tableText(run: BenchRun): string {
   const all = rows(run);
   const widths = all[0]!.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
-  return all.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')).join('\n');
+  return all
+    .map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
+    .join('\n');
 }
 
 const BEGIN = '<!-- bench: written by npm run bench -->';

@@ -18,7 +18,11 @@ function passes(...args) {
 
 /** What `npm pack` would ship: everything that package.json points at, and nothing of the tests. */
 function packageIsWhole() {
-  const packed = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8', env: projectEnv() });
+  const packed = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+    encoding: 'utf8',
+    env: projectEnv(),
+  });
   if (packed.status !== 0) return false;
   const report = JSON.parse(packed.stdout);
   const [entry] = Array.isArray(report) ? report : Object.values(report);

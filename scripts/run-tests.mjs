@@ -117,7 +117,9 @@ for (const [i, file] of files.entries()) {
   totals.skipped += result.skipped;
   const mark = result.failed > 0 ? 'FAIL' : 'ok  ';
   const counts = `${result.passed} passed${result.failed ? `, ${result.failed} failed` : ''}${result.skipped ? `, ${result.skipped} skipped` : ''}`;
-  console.log(`[${i + 1}/${files.length}] ${mark} ${file}  ${counts}  ${result.seconds.toFixed(1)} s ${result.reasons.join('; ')}`);
+  console.log(
+    `[${i + 1}/${files.length}] ${mark} ${file}  ${counts}  ${result.seconds.toFixed(1)} s ${result.reasons.join('; ')}`,
+  );
   for (const skip of result.skips) console.log(`    skipped: ${skip}`);
   for (const skip of unlisted) console.log(`    not on the list of allowed skips: ${skip}`);
   if (result.failed > 0) {

@@ -27,7 +27,10 @@ export class DaemonClient {
   /** Fulfilled when the connection is gone: the daemon ended, or `close` was called. */
   readonly ended: Promise<void>;
   readonly #socket: Socket;
-  readonly #calls = new Map<number, { resolve(value: unknown): void; reject(error: Error): void; options: CallOptions }>();
+  readonly #calls = new Map<
+    number,
+    { resolve(value: unknown): void; reject(error: Error): void; options: CallOptions }
+  >();
   #nextId = 1;
   #lifeline: ChildProcess | undefined;
 
@@ -141,7 +144,11 @@ export async function startDaemon(spec: MountSpec): Promise<DaemonClient> {
 function greeting(child: ChildProcess, spec: MountSpec, logPath: string): Promise<RegistryEntry> {
   return new Promise((resolve, reject) => {
     const cancelTimer = startTimer(spec.timeoutMs, () => {
-      settle(() => reject(new VolumeError('timeout', `the mount did not answer within ${spec.timeoutMs / 1000} s; see ${logPath}`)));
+      settle(() =>
+        reject(
+          new VolumeError('timeout', `the mount did not answer within ${spec.timeoutMs / 1000} s; see ${logPath}`),
+        ),
+      );
     });
     const onMessage = (message: unknown): void => {
       const said = message as DaemonGreeting;
@@ -149,7 +156,9 @@ function greeting(child: ChildProcess, spec: MountSpec, logPath: string): Promis
     };
     const onExit = (code: number | null, signal: string | null): void => {
       const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
-      settle(() => reject(new VolumeError('unavailable', `the daemon ended ${how} before it served: ${lastLine(logPath)}`)));
+      settle(() =>
+        reject(new VolumeError('unavailable', `the daemon ended ${how} before it served: ${lastLine(logPath)}`)),
+      );
     };
     const onError = (error: Error): void => settle(() => reject(toVolumeError(error, 'the daemon did not start')));
     const settle = (finish: () => void): void => {

@@ -107,7 +107,18 @@ export class Committer {
     const image = join(state.directory, `commit-${volume}-${seq}-${token}.db`);
     try {
       const built = await timed('index', this.#buildImage(image, point.lsn, volume, seq));
-      const index = await timed('index upload', putIndex(store, { family: spec.volume.family, volume, seq, token, path: image, sha256: built.sha256, bytes: built.bytes }));
+      const index = await timed(
+        'index upload',
+        putIndex(store, {
+          family: spec.volume.family,
+          volume,
+          seq,
+          token,
+          path: image,
+          sha256: built.sha256,
+          bytes: built.bytes,
+        }),
+      );
       const record = this.#record({ options, volume, seq, token, built, indexKey: index.key });
       record.stats = { seconds: times, ...difference(countsBefore, store.counts) };
       await this.#noteIntent(record, point.lsn);
@@ -126,7 +137,10 @@ export class Committer {
     const newest = await head(store, spec.volume.family, volume);
     if (newest < seq) return;
     if (seq === 1 && volume !== spec.volume.name) {
-      throw new VolumeError('exists', `the family ${spec.volume.family} already has a volume named ${volume}; choose another name`);
+      throw new VolumeError(
+        'exists',
+        `the family ${spec.volume.family} already has a volume named ${volume}; choose another name`,
+      );
     }
     throw new VolumeError(
       'conflict',
@@ -208,7 +222,13 @@ export class Committer {
   }
 
   async #noteIntent(record: VersionRecord, lsn: number): Promise<void> {
-    const intent: CommitRecord = { format: 1, locator: record.locator, seq: record.version, writer: record.writer, lsn };
+    const intent: CommitRecord = {
+      format: 1,
+      locator: record.locator,
+      seq: record.version,
+      writer: record.writer,
+      lsn,
+    };
     if (record.volume !== this.#parts.spec.volume.name) return;
     await this.#parts.owner.call('note-commit', intent);
     await this.#parts.log.flush();

@@ -23,7 +23,11 @@ export class ControlServer {
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
-  static async listen(path: string, token: string, methods: ReadonlyMap<string, MethodHandler>): Promise<ControlServer> {
+  static async listen(
+    path: string,
+    token: string,
+    methods: ReadonlyMap<string, MethodHandler>,
+  ): Promise<ControlServer> {
     const control = new ControlServer(path, token, methods);
     const mask = process.umask(0o177);
     try {

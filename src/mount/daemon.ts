@@ -275,7 +275,9 @@ async function within<T>(deadlineMs: number | undefined, work: Promise<T>): Prom
   let cancel: () => void = () => undefined;
   const late = new Promise<never>((_, reject) => {
     cancel = startTimer(Math.max(0, deadlineMs - systemClock.monotonicMs()), () => {
-      reject(new VolumeError('timeout', 'the time given ran out; what was written is staged, and can be published later'));
+      reject(
+        new VolumeError('timeout', 'the time given ran out; what was written is staged, and can be published later'),
+      );
     });
   });
   try {
@@ -287,10 +289,12 @@ async function within<T>(deadlineMs: number | undefined, work: Promise<T>): Prom
 
 /** @throws VolumeError `invalid` or `busy` when nothing can be mounted there */
 function prepareMountPoint(path: string): void {
-  if (isMounted(path)) throw new VolumeError('busy', `something is mounted at ${path} already; unmount it or choose another path`);
+  if (isMounted(path))
+    throw new VolumeError('busy', `something is mounted at ${path} already; unmount it or choose another path`);
   mkdirSync(path, { recursive: true });
   if (!statSync(path).isDirectory()) throw new VolumeError('invalid', `${path} is not a directory`);
-  if (readdirSync(path).length > 0) throw new VolumeError('busy', `${path} is not empty; a mount would hide what is there`);
+  if (readdirSync(path).length > 0)
+    throw new VolumeError('busy', `${path} is not empty; a mount would hide what is there`);
 }
 
 function greet(greeting: DaemonGreeting): Promise<void> {

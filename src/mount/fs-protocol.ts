@@ -95,7 +95,7 @@ export interface StatRecord {
 }
 
 /** Bytes of file data in one call, before base64. */
-export const FS_DATA_BYTES_MAX = 8 * 1024 * 1024;
+export const FS_DATA_BYTES_MAX = 1024 * 1024;
 
 /** Linux's numbers, whatever the system of the client. */
 export const OPEN_FLAGS = {

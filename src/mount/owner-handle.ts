@@ -8,7 +8,11 @@ import type { Ticket, ToMain, ToOwner } from '../chunk/messages.js';
 import type { FsArgs, FsOp, FsResult } from './fs-protocol.js';
 import type { OwnerCalls, OwnerData } from './owner-data.js';
 
-type Waiting = { resolve(value: unknown): void; reject(error: Error): void; ofBody?: (body: Uint8Array | null) => unknown };
+type Waiting = {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+  ofBody?: (body: Uint8Array | null) => unknown;
+};
 
 /** The main thread's side of the owner: calls with answers, and replies to tickets. */
 export class OwnerHandle {
@@ -98,7 +102,8 @@ export class OwnerHandle {
   }
 
   #ask(message: (ticket: Ticket) => ToOwner, ofBody?: (body: Uint8Array | null) => unknown): Promise<unknown> {
-    if (this.#hasEnded) return Promise.reject(new VolumeError('unavailable', 'the file system of this volume has ended'));
+    if (this.#hasEnded)
+      return Promise.reject(new VolumeError('unavailable', 'the file system of this volume has ended'));
     const ticket = this.#nextTicket--;
     return new Promise((resolve, reject) => {
       this.#calls.set(ticket, { resolve, reject, ...(ofBody === undefined ? {} : { ofBody }) });

@@ -61,7 +61,10 @@ class Owner {
       blockBytes: data.blockBytes,
       packs: data.packs,
     });
-    const owned = { ...(data.uid === undefined ? {} : { uid: data.uid }), ...(data.gid === undefined ? {} : { gid: data.gid }) };
+    const owned = {
+      ...(data.uid === undefined ? {} : { uid: data.uid }),
+      ...(data.gid === undefined ? {} : { gid: data.gid }),
+    };
     return new Owner(log, namespace, plane, new Vfs(namespace, plane, { readOnly: log === null, ...owned }));
   }
 
@@ -158,7 +161,8 @@ class Owner {
       const value = compute();
       if (value !== PENDING) post({ t: 'answer', ticket, value });
     } catch (error) {
-      if (!(error instanceof FsError)) logger.error({ err: errorToRecord(error), stack: (error as Error).stack }, 'a call failed');
+      if (!(error instanceof FsError))
+        logger.error({ err: errorToRecord(error), stack: (error as Error).stack }, 'a call failed');
       post({ t: 'answer', ticket, error: errorToRecord(error) });
     }
   }

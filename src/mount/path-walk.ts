@@ -21,11 +21,18 @@ export interface PathEnd {
  * Absolute targets start at the root of the volume.
  * @throws FsError ENOENT, ENOTDIR, ELOOP
  */
-export function resolvePath(vfs: Pick<VfsOps, 'lookup' | 'getattr' | 'readlink'>, path: ByteString, follow: boolean): PathEnd {
+export function resolvePath(
+  vfs: Pick<VfsOps, 'lookup' | 'getattr' | 'readlink'>,
+  path: ByteString,
+  follow: boolean,
+): PathEnd {
   if (path.includes('\0')) throw new FsError('EINVAL');
   // The directories from the root down to where we are: `..` goes up in it.
   let stack: Inode[] = [vfs.getattr(ROOT_INO)];
-  let parts = path.split('/').filter((part) => part !== '').reverse();
+  let parts = path
+    .split('/')
+    .filter((part) => part !== '')
+    .reverse();
   let links = 0;
   const mustBeDirectory = path.length > 1 && path.endsWith('/');
   for (;;) {
@@ -47,7 +54,13 @@ export function resolvePath(vfs: Pick<VfsOps, 'lookup' | 'getattr' | 'readlink'>
       if (++links > LINKS_MAX_IN_PATH) throw new FsError('ELOOP');
       const target = bytesToName(vfs.readlink(inode.ino));
       if (target.startsWith('/')) stack = stack.slice(0, 1);
-      parts = [...parts, ...target.split('/').filter((piece) => piece !== '').reverse()];
+      parts = [
+        ...parts,
+        ...target
+          .split('/')
+          .filter((piece) => piece !== '')
+          .reverse(),
+      ];
       continue;
     }
     if (isLast) {

@@ -30,7 +30,8 @@ export interface SessionBase {
 
 /** The image of a version for reading, kept by its hash so that every mount of it shares one file. */
 export async function readOnlyBase(spec: MountSpec, store: ObjectStore): Promise<SessionBase> {
-  if (spec.volume.locator === null) throw new VolumeError('state', 'a volume without a version cannot be mounted read-only');
+  if (spec.volume.locator === null)
+    throw new VolumeError('state', 'a volume without a version cannot be mounted read-only');
   const { family, volume, seq } = parseLocator(spec.volume.locator);
   const record = await readVersion(store, family, volume, seq);
   const imagePath = join(spec.cacheDir, 'index', `${record.indexSha256}.db`);
@@ -84,7 +85,10 @@ async function resume(
   }
   const base = state.base!;
   if (newest > base.seq) {
-    logger.warn({ seq: base.seq, newest }, 'another writer published meanwhile: this work can only be published as a fork');
+    logger.warn(
+      { seq: base.seq, newest },
+      'another writer published meanwhile: this work can only be published as a fork',
+    );
   }
   const record = base.seq === 0 ? null : await readVersion(store, spec.volume.family, spec.volume.name, base.seq);
   return {

@@ -355,7 +355,12 @@ async function startWriting(options: SessionStart, store: ObjectStore, state: Lo
 }
 
 /** A close or fsync of a mount with `writeback: false` answers when the bytes are in the store. */
-async function answerWhenUploaded(owner: OwnerHandle, uploader: Uploader, ticket: number, packs: number[]): Promise<void> {
+async function answerWhenUploaded(
+  owner: OwnerHandle,
+  uploader: Uploader,
+  ticket: number,
+  packs: number[],
+): Promise<void> {
   try {
     uploader.hurry();
     await uploader.waitFor(packs);

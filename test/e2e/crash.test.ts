@@ -1,6 +1,15 @@
 import { execFileSync, fork, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -72,7 +81,10 @@ crash('gives a typed error to the task whose daemon was killed', async () => {
 crash('leaves no dead mount while a process still works in it', async () => {
   const { path, pid } = await mounted('busy');
   writeFileSync(join(path, 'file'), 'x');
-  const user = spawn('sh', ['-c', 'exec 3<file; echo ready; sleep 60'], { cwd: path, stdio: ['ignore', 'pipe', 'ignore'] });
+  const user = spawn('sh', ['-c', 'exec 3<file; echo ready; sleep 60'], {
+    cwd: path,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   await once(user.stdout, 'data');
   process.kill(pid, 'SIGKILL');
   await until('the mount is gone', () => !isMounted(path));

@@ -15,7 +15,10 @@ const megabyte = 1024 * 1024;
 
 option.after(() => work.cleanUp());
 
-async function withVolume(options: MountOptions, use: (path: string, volume: RWVolume) => Promise<void>): Promise<void> {
+async function withVolume(
+  options: MountOptions,
+  use: (path: string, volume: RWVolume) => Promise<void>,
+): Promise<void> {
   const volume = work.volume('opt');
   const path = await volume.mount({ mountPath: work.fresh(), ...options });
   try {
@@ -172,26 +175,32 @@ option('attrCache: the kernel asks again for attributes when it is 0', async () 
   assert.ok((await asked(60)) < 5);
 });
 
-option('entryCache and dirEntryCache: the kernel asks again for names of files or folders when they are 0', async () => {
-  const asked = async (options: MountOptions): Promise<{ file: number; folder: number }> => {
-    const count = { file: 0, folder: 0 };
-    await withVolume(options, async (path, volume) => {
-      mkdirSync(join(path, 'd'));
-      writeFileSync(join(path, 'f'), 'x');
-      for (const [kind, name] of [['file', 'f'], ['folder', 'd']] as const) {
-        statSync(join(path, name));
-        const before = await requests(volume, 'LOOKUP');
-        for (let i = 0; i < 20; i++) statSync(join(path, name));
-        count[kind] = (await requests(volume, 'LOOKUP')) - before;
-      }
-    });
-    return count;
-  };
-  const noEntries = await asked({ entryCache: 0 });
-  assert.ok(noEntries.file >= 20 && noEntries.folder < 5, JSON.stringify(noEntries));
-  const noFolders = await asked({ dirEntryCache: 0 });
-  assert.ok(noFolders.file < 5 && noFolders.folder >= 20, JSON.stringify(noFolders));
-});
+option(
+  'entryCache and dirEntryCache: the kernel asks again for names of files or folders when they are 0',
+  async () => {
+    const asked = async (options: MountOptions): Promise<{ file: number; folder: number }> => {
+      const count = { file: 0, folder: 0 };
+      await withVolume(options, async (path, volume) => {
+        mkdirSync(join(path, 'd'));
+        writeFileSync(join(path, 'f'), 'x');
+        for (const [kind, name] of [
+          ['file', 'f'],
+          ['folder', 'd'],
+        ] as const) {
+          statSync(join(path, name));
+          const before = await requests(volume, 'LOOKUP');
+          for (let i = 0; i < 20; i++) statSync(join(path, name));
+          count[kind] = (await requests(volume, 'LOOKUP')) - before;
+        }
+      });
+      return count;
+    };
+    const noEntries = await asked({ entryCache: 0 });
+    assert.ok(noEntries.file >= 20 && noEntries.folder < 5, JSON.stringify(noEntries));
+    const noFolders = await asked({ dirEntryCache: 0 });
+    assert.ok(noFolders.file < 5 && noFolders.folder >= 20, JSON.stringify(noFolders));
+  },
+);
 
 option('readOnly: nothing can be changed', async () => {
   const volume = work.volume('ro');

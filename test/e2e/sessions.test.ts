@@ -28,44 +28,47 @@ async function kindOf(work: Promise<unknown>): Promise<string> {
   return 'no error';
 }
 
-sessions('never overwrite a block of each other; the loser cannot publish, keeps its work and publishes it as a fork', async () => {
-  const first = work.volume('shared');
-  const start = await first.mount({ mountPath: work.fresh() });
-  writeFileSync(join(start, 'base'), 'base');
-  await first.finalize();
+sessions(
+  'never overwrite a block of each other; the loser cannot publish, keeps its work and publishes it as a fork',
+  async () => {
+    const first = work.volume('shared');
+    const start = await first.mount({ mountPath: work.fresh() });
+    writeFileSync(join(start, 'base'), 'base');
+    await first.finalize();
 
-  // Two machines, as far as local state goes: each has folders of its own.
-  const handle = first.toJSON();
-  const [a, b] = [Volume.fromJSON(handle) as RWVolume, Volume.fromJSON(handle) as RWVolume];
-  const pathA = await a.mount({ mountPath: work.fresh(), metaDir: work.path('meta-a') });
-  const pathB = await b.mount({ mountPath: work.fresh(), metaDir: work.path('meta-b') });
-  writeFileSync(join(pathA, 'from-a'), 'a'.repeat(3_000_000));
-  writeFileSync(join(pathB, 'from-b'), 'b'.repeat(3_000_000));
-  const byA = await a.commit();
-  const afterA = hashes(first.family);
+    // Two machines, as far as local state goes: each has folders of its own.
+    const handle = first.toJSON();
+    const [a, b] = [Volume.fromJSON(handle) as RWVolume, Volume.fromJSON(handle) as RWVolume];
+    const pathA = await a.mount({ mountPath: work.fresh(), metaDir: work.path('meta-a') });
+    const pathB = await b.mount({ mountPath: work.fresh(), metaDir: work.path('meta-b') });
+    writeFileSync(join(pathA, 'from-a'), 'a'.repeat(3_000_000));
+    writeFileSync(join(pathB, 'from-b'), 'b'.repeat(3_000_000));
+    const byA = await a.commit();
+    const afterA = hashes(first.family);
 
-  assert.is(await kindOf(b.commit()), 'conflict');
-  assert.is(readFileSync(join(pathB, 'from-b'), 'utf8'), 'b'.repeat(3_000_000), 'the loser still has its work');
-  for (const [key, hash] of afterA) assert.is(hashes(first.family).get(key), hash, key);
+    assert.is(await kindOf(b.commit()), 'conflict');
+    assert.is(readFileSync(join(pathB, 'from-b'), 'utf8'), 'b'.repeat(3_000_000), 'the loser still has its work');
+    for (const [key, hash] of afterA) assert.is(hashes(first.family).get(key), hash, key);
 
-  const rescued = (await b.fork('rescued', { as: 'ro' })) as Awaited<ReturnType<RWVolume['commit']>>;
-  await a.finalize();
-  const loserTree = manifest(pathB);
-  assert.is(await kindOf(b.finalize()), 'conflict');
+    const rescued = (await b.fork('rescued', { as: 'ro' })) as Awaited<ReturnType<RWVolume['commit']>>;
+    await a.finalize();
+    const loserTree = manifest(pathB);
+    assert.is(await kindOf(b.finalize()), 'conflict');
 
-  const atA = await byA.mount({ mountPath: work.fresh() });
-  assert.is(readFileSync(join(atA, 'from-a'), 'utf8'), 'a'.repeat(3_000_000));
-  await byA.unmount();
-  const atFork = await rescued.mount({ mountPath: work.fresh() });
-  assert.equal(manifest(atFork), loserTree);
-  await rescued.unmount();
+    const atA = await byA.mount({ mountPath: work.fresh() });
+    assert.is(readFileSync(join(atA, 'from-a'), 'utf8'), 'a'.repeat(3_000_000));
+    await byA.unmount();
+    const atFork = await rescued.mount({ mountPath: work.fresh() });
+    assert.equal(manifest(atFork), loserTree);
+    await rescued.unmount();
 
-  // The work is on the loser's disk until it is told to go.
-  const later = Volume.fromJSON(handle) as RWVolume;
-  const kept = await later.mount({ mountPath: work.fresh(), metaDir: work.path('meta-b') });
-  assert.equal(manifest(kept), loserTree);
-  await later.abandon({ delete: true });
-});
+    // The work is on the loser's disk until it is told to go.
+    const later = Volume.fromJSON(handle) as RWVolume;
+    const kept = await later.mount({ mountPath: work.fresh(), metaDir: work.path('meta-b') });
+    assert.equal(manifest(kept), loserTree);
+    await later.abandon({ delete: true });
+  },
+);
 
 sessions('of one machine exclude each other with an error that names the holder', async () => {
   const volume = work.volume('held');

@@ -134,7 +134,11 @@ export function manifest(directory: string, options: { mtime?: boolean } = {}): 
 
 /** Runs the command line; nothing is thrown on a failure. */
 export function cli(...args: string[]): { code: number; stdout: string; stderr: string } {
-  const result = spawnSync(process.execPath, [cliPath, ...args], { encoding: 'utf8', env: process.env, timeout: 60_000 });
+  const result = spawnSync(process.execPath, [cliPath, ...args], {
+    encoding: 'utf8',
+    env: process.env,
+    timeout: 60_000,
+  });
   return { code: result.status ?? -1, stdout: result.stdout, stderr: result.stderr };
 }
 
@@ -144,7 +148,9 @@ export function makeTree(directory: string, files = 50): void {
   for (let i = 0; i < files; i++) {
     const folder = join(directory, `d${i % 7}`, `e${i % 3}`);
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, `f${i}.txt`), `file ${i}\n`.repeat(1 + ((i * 37) % 400)), { mode: i % 5 === 0 ? 0o755 : 0o640 });
+    writeFileSync(join(folder, `f${i}.txt`), `file ${i}\n`.repeat(1 + ((i * 37) % 400)), {
+      mode: i % 5 === 0 ? 0o755 : 0o640,
+    });
   }
   const script = `
 import os, sys

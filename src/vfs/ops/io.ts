@@ -1,0 +1,114 @@
+import { FsError } from '../../base/errors.js';
+import { FILE_BYTES_MAX, MIB } from '../../base/limits.js';
+import type { DataPlane } from '../../chunk/data-plane.js';
+import { FileType } from '../../meta/inode.js';
+import type { Inode, Namespace } from '../../meta/namespace.js';
+import { dropCapabilities, withoutSetId } from './attr.js';
+
+const FALLOC_KEEP_SIZE = 1;
+const FALLOC_PUNCH_HOLE = 2;
+const FALLOC_ZERO_RANGE = 16;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+/** Copied by one call; the caller asks again for the rest. Keeps the batch of rows small. */
+const COPY_BYTES_MAX = 64 * MIB;
+
+function checkFile(inode: Inode): void {
+  if (inode.type === FileType.DIRECTORY) throw new FsError('EISDIR');
+  if (inode.type !== FileType.FILE) throw new FsError('EINVAL');
+}
+
+export function writeFile(
+  namespace: Namespace,
+  data: DataPlane,
+  inode: Inode,
+  offset: number,
+  bytes: Uint8Array,
+  killPriv: boolean,
+): void {
+  checkFile(inode);
+  if (offset < 0) throw new FsError('EINVAL');
+  if (offset + bytes.length > FILE_BYTES_MAX) throw new FsError('EFBIG');
+  dropCapabilities(namespace, inode);
+  if (killPriv) dropSetId(namespace, inode);
+  data.write(inode, offset, bytes);
+}
+
+function dropSetId(namespace: Namespace, inode: Inode): void {
+  const mode = withoutSetId(inode.mode);
+  if (mode !== inode.mode) namespace.setAttr(inode, { mode });
+}
+
+function touch(namespace: Namespace, inode: Inode): void {
+  const { sec, nsec } = namespace.now();
+  inode.mtime = inode.ctime = sec;
+  inode.mtimensec = inode.ctimensec = nsec;
+}
+
+export function allocate(
+  namespace: Namespace,
+  data: DataPlane,
+  inode: Inode,
+  mode: number,
+  offset: number,
+  length: number,
+): void {
+  checkFile(inode);
+  if (offset < 0 || length <= 0) throw new FsError('EINVAL');
+  const end = offset + length;
+  if (end > FILE_BYTES_MAX) throw new FsError('EFBIG');
+  const keepsSize = (mode & FALLOC_KEEP_SIZE) !== 0;
+  const rest = mode & ~FALLOC_KEEP_SIZE;
+  if (rest !== 0 && rest !== FALLOC_PUNCH_HOLE && rest !== FALLOC_ZERO_RANGE) throw new FsError('EOPNOTSUPP');
+  if (rest === FALLOC_PUNCH_HOLE && !keepsSize) throw new FsError('EOPNOTSUPP');
+  dropCapabilities(namespace, inode);
+  const lengthBefore = inode.length;
+  if (!keepsSize) inode.length = Math.max(inode.length, end);
+  inode.mode = withoutSetId(inode.mode);
+  touch(namespace, inode);
+  namespace.changed(inode, (rows) => {
+    if (rest !== 0 && offset < lengthBefore) data.zero(inode, offset, Math.min(end, lengthBefore), rows);
+  });
+}
+
+export function seek(data: DataPlane, inode: Inode, offset: number, whence: number): number {
+  checkFile(inode);
+  if (whence !== SEEK_DATA && whence !== SEEK_HOLE) throw new FsError('EINVAL');
+  if (offset < 0 || offset >= inode.length) throw new FsError('ENXIO');
+  if (whence === SEEK_HOLE) return data.seekHole(inode, offset);
+  const found = data.seekData(inode, offset);
+  if (found === undefined) throw new FsError('ENXIO');
+  return found;
+}
+
+export function copyRange(
+  namespace: Namespace,
+  data: DataPlane,
+  from: { inode: Inode; offset: number },
+  to: { inode: Inode; offset: number },
+  length: number,
+): number {
+  checkFile(from.inode);
+  checkFile(to.inode);
+  if (from.offset < 0 || to.offset < 0 || length < 0) throw new FsError('EINVAL');
+  const wanted = Math.min(length, COPY_BYTES_MAX, from.inode.length - from.offset);
+  if (wanted <= 0) return 0;
+  if (to.offset + wanted > FILE_BYTES_MAX) throw new FsError('EFBIG');
+  if (from.inode === to.inode && Math.abs(from.offset - to.offset) < wanted) throw new FsError('EINVAL');
+  dropCapabilities(namespace, to.inode);
+  to.inode.mode = withoutSetId(to.inode.mode);
+  touch(namespace, to.inode);
+  const lengthBefore = to.inode.length;
+  let copied = 0;
+  // The length that the batch carries is known only when the pieces are: rows of the node come first, so it is grown to
+  // what is wanted and corrected by a second batch in the rare case of a source in very many pieces.
+  to.inode.length = Math.max(lengthBefore, to.offset + wanted);
+  namespace.changed(to.inode, (rows) => {
+    copied = data.share(from.inode, from.offset, to.inode, to.offset, wanted, rows);
+  });
+  if (copied < wanted) {
+    to.inode.length = Math.max(lengthBefore, to.offset + copied);
+    namespace.changed(to.inode);
+  }
+  return copied;
+}
