@@ -8,7 +8,6 @@ import { StoreError, toVolumeError, VolumeError } from '../base/errors.js';
 import { systemRandom } from '../base/random.js';
 import { blockKey } from '../chunk/block-key.js';
 import type { ObjectStore } from '../cloud/object-store.js';
-import { openStore } from '../cloud/open-store.js';
 import { exportIndex, juicefsPlace } from '../version/export-index.js';
 import { head } from '../version/history.js';
 import { importIndex, type ImportedIndex } from '../version/import-index.js';
@@ -17,7 +16,7 @@ import { formatLocator, isFamilyName, isVolumeName } from '../version/locator.js
 import { publishVersion } from '../version/publish.js';
 import { versionRecord } from '../version/record.js';
 import { claimSession, reserveIds } from '../version/session.js';
-import { openVersion } from './versions.js';
+import { openBucket, openVersion } from './versions.js';
 
 /**
  * Writes the index of a version as a file that juicefs opens as it is, guarded so that nothing juicefs does through it
@@ -52,7 +51,7 @@ export interface ImportResult {
 export async function importVolume(path: string, bucket: string): Promise<ImportResult> {
   const imported = await importIndex(path);
   const name = familyOf(imported);
-  const store = await openStore(bucket);
+  const store = await openBucket(bucket);
   await checkBucket(store, name, imported);
   const published = await head(store, name, name);
   if (published > 0) {

@@ -1,12 +1,12 @@
 import { VolumeError } from '../base/errors.js';
 import { systemClock } from '../base/clock.js';
 import { systemRandom } from '../base/random.js';
-import { openStore } from '../cloud/open-store.js';
 import { head } from '../version/history.js';
 import { formatLocator } from '../version/locator.js';
 import { publishVersion } from '../version/publish.js';
 import { versionRecord, type VersionRecord } from '../version/record.js';
 import { checkName } from './names.js';
+import { openBucket } from './versions.js';
 
 /** A fork of a volume begins its own history. */
 const FIRST_SEQ = 1;
@@ -21,7 +21,7 @@ const NO_SESSION = 0;
 export async function publishFork(parent: VersionRecord, name: string): Promise<VersionRecord> {
   const volume = checkName(name);
   const { bucket, family } = parent;
-  const store = await openStore(bucket);
+  const store = await openBucket(bucket);
   const taken = new VolumeError(
     'exists',
     `the family ${family} already has a volume named ${volume}; choose another name`,

@@ -1,9 +1,19 @@
+import { toVolumeError } from '../base/errors.js';
 import { openStore } from '../cloud/open-store.js';
 import type { ObjectStore } from '../cloud/object-store.js';
 import { head, readVersion } from '../version/history.js';
 import { parseLocator } from '../version/locator.js';
 import type { VersionRecord } from '../version/record.js';
 import { HANDLE_FORMAT, HANDLE_KIND, parseHandle, type HandleJson } from './handle.js';
+
+/** The store of a bucket, with errors for people. @throws VolumeError `denied` when it is a file, `unsupported` */
+export async function openBucket(bucket: string): Promise<ObjectStore> {
+  try {
+    return await openStore(bucket);
+  } catch (error) {
+    throw toVolumeError(error);
+  }
+}
 
 /** @throws VolumeError `invalid`, `not-found`, `unsupported` (a newer format), `corrupt` */
 export async function readLocator(locator: string): Promise<VersionRecord> {
@@ -12,13 +22,13 @@ export async function readLocator(locator: string): Promise<VersionRecord> {
 
 export async function openVersion(locator: string): Promise<{ store: ObjectStore; record: VersionRecord }> {
   const { bucket, family, volume, seq } = parseLocator(locator);
-  const store = await openStore(bucket);
+  const store = await openBucket(bucket);
   return { store, record: await readVersion(store, family, volume, seq) };
 }
 
 /** The newest published version of a volume; null when it has none. */
 export async function newestVersion(bucket: string, family: string, volume: string): Promise<VersionRecord | null> {
-  const store = await openStore(bucket);
+  const store = await openBucket(bucket);
   const seq = await head(store, family, volume);
   return seq === 0 ? null : readVersion(store, family, volume, seq);
 }
