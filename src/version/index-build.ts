@@ -50,7 +50,7 @@ export async function buildIndexHere(task: BuildTask): Promise<BuildResult> {
     const applier = new IndexApplier(db, { overlay: kernelOverlay(), blockBytes });
     const replay = new LogReplay(applier, { fromLsn: task.fromLsn, toLsn: task.toLsn });
     const { logDirectory, segmentBytes, fromLsn } = task;
-    const options = segmentBytes === undefined ? { fromLsn } : { fromLsn, segmentBytes };
+    const options = { fromLsn, fieldsOnly: true, ...(segmentBytes === undefined ? {} : { segmentBytes }) };
     const read = replay.run(readLog(logDirectory, options), task.uploaded);
     const stats = applier.finish();
     writeMeta(db, task.meta);

@@ -6,17 +6,11 @@ import {
   type SessionRecord,
   WRITE_FIELDS_BYTES,
 } from '../chunk/log-format.js';
+import type { LogEnd, LogRecord } from '../chunk/log-reader.js';
+import { decodeJson, decodeSeal, decodeUploaded, decodeWrite } from '../chunk/log-records.js';
 import type { SealedPack } from '../chunk/messages.js';
 import { readRows } from '../meta/rows.js';
 import type { IndexApplier } from '../meta/stores/sqlite-apply.js';
-
-/** A record of the log, as the reader gives it. */
-export interface LogEntry {
-  lsn: number;
-  endLsn: number;
-  kind: number;
-  payload: Uint8Array;
-}
 
 export interface ReplayOptions {
   fromLsn: number;
@@ -25,8 +19,9 @@ export interface ReplayOptions {
 }
 
 export interface Replay {
-  /** Where the last good record ends: a new log session goes on there. */
+  /** Where the log ends, as far as it was read, and the tag of its last session: a new session goes on there. */
   endLsn: number;
+  tag: number | undefined;
   /** SESSION records that were read, oldest first. */
   sessions: SessionRecord[];
   lastCommit: CommitRecord | null;
@@ -55,34 +50,43 @@ export class LogReplay {
   readonly #packs = new Map<number, PackInLog>();
   readonly #sessions: SessionRecord[] = [];
   #lastCommit: CommitRecord | null = null;
-  #endLsn: number;
 
   constructor(applier: IndexApplier, options: ReplayOptions) {
     this.#applier = applier;
     this.#options = options;
-    this.#endLsn = options.fromLsn;
   }
 
   /**
-   * Takes the records in order. Stops early when nothing that is still to come can matter. `known`: packs whose blocks
-   * are in the store, by what the caller knows; the log may not say it yet.
+   * Takes the records of `log` in order. Stops early when nothing that is still to come can matter. `known`: packs whose
+   * blocks are in the store, by what the caller knows; the log may not say it yet.
+   *
+   * @throws VolumeError `corrupt` when the log ends before `toLsn`
    */
-  run(entries: Iterable<LogEntry>, known: readonly UploadedPack[] = []): Replay {
+  run(log: Iterator<LogRecord, LogEnd, undefined>, known: readonly UploadedPack[] = []): Replay {
+    const { fromLsn, toLsn } = this.#options;
+    let end: LogEnd = { endLsn: fromLsn, tag: undefined };
     let beyond = false;
-    for (const entry of entries) {
-      if (entry.lsn >= this.#options.toLsn && !beyond) {
-        beyond = true;
-        this.#takeKnown(known);
+    for (;;) {
+      const next = log.next();
+      if (next.done === true) {
+        end = next.value;
+        break;
       }
+      if (next.value.lsn >= toLsn && !beyond) this.#takeKnown(known);
+      beyond = next.value.lsn >= toLsn;
       if (beyond && this.#packs.size === 0) break;
-      this.#record(entry);
-      this.#endLsn = entry.endLsn;
+      this.#record(next.value);
+      end.endLsn = next.value.endLsn;
       this.#applier.recordEnd();
     }
+    log.return?.();
     this.#takeKnown(known);
-    if (this.#options.toLsn === Infinity) this.#sealOpenPacks();
+    if (toLsn === Infinity) this.#sealOpenPacks();
+    else if (end.endLsn < toLsn) {
+      throw new VolumeError('corrupt', `the local log ends at ${end.endLsn}, before the version's end at ${toLsn}`);
+    }
     return {
-      endLsn: this.#endLsn,
+      ...end,
       sessions: this.#sessions,
       lastCommit: this.#lastCommit,
       packs: Array.from(this.#packs, sealedPack).sort((a, b) => a.id - b.id),
@@ -98,22 +102,26 @@ export class LogReplay {
     if (this.#packs.delete(id)) this.#applier.uploaded(id, sizeBytes, crcs);
   }
 
-  #record({ lsn, kind, payload }: LogEntry): void {
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-    if (kind === RecordKind.UPLOADED) return this.#uploadedRecord(view);
+  #record({ lsn, kind, payload }: LogRecord): void {
+    if (kind === RecordKind.UPLOADED) {
+      const { pack, sizeBytes, crcs } = decodeUploaded(payload);
+      return this.#uploaded({ id: pack, sizeBytes, crcs });
+    }
     if (lsn >= this.#options.toLsn) return;
     switch (kind) {
       case RecordKind.ROWS:
         return readRows(payload, this.#applier);
       case RecordKind.WRITE:
-        return this.#write(lsn, view);
-      case RecordKind.SEAL:
-        return this.#applier.seal(u64(view, 0), view.getUint32(8, true));
+        return this.#write(lsn, decodeWrite(payload));
+      case RecordKind.SEAL: {
+        const { pack, sizeBytes } = decodeSeal(payload);
+        return this.#applier.seal(pack, sizeBytes);
+      }
       case RecordKind.SESSION:
-        this.#sessions.push(json(payload) as SessionRecord);
+        this.#sessions.push(decodeJson<SessionRecord>(payload));
         return;
       case RecordKind.COMMIT:
-        this.#lastCommit = json(payload) as CommitRecord;
+        this.#lastCommit = decodeJson<CommitRecord>(payload);
         return;
       case RecordKind.PAD:
         return;
@@ -122,19 +130,9 @@ export class LogReplay {
     }
   }
 
-  #write(lsn: number, view: DataView): void {
-    const [pack, off, len] = [u64(view, 16), view.getUint32(24, true), view.getUint32(28, true)];
-    this.#applier.write({
-      ino: u64(view, 0),
-      indx: view.getUint32(8, true),
-      pos: view.getUint32(12, true),
-      pack,
-      off,
-      len,
-      length: u64(view, 32),
-      sec: Number(view.getBigInt64(40, true)),
-      nsec: view.getUint32(48, true),
-    });
+  #write(lsn: number, piece: ReturnType<typeof decodeWrite>): void {
+    this.#applier.write(piece);
+    const { pack, off, len } = piece;
     if (len === 0) return;
     let inLog = this.#packs.get(pack);
     if (inLog === undefined) this.#packs.set(pack, (inLog = { lsns: [], lens: [], end: 0 }));
@@ -142,15 +140,6 @@ export class LogReplay {
     inLog.lsns.push(lsn + RECORD_HEADER_BYTES + WRITE_FIELDS_BYTES);
     inLog.lens.push(len);
     inLog.end = off + len;
-  }
-
-  #uploadedRecord(view: DataView): void {
-    const [id, sizeBytes, count] = [u64(view, 0), view.getUint32(8, true), view.getUint32(12, true)];
-    this.#uploaded({
-      id,
-      sizeBytes,
-      crcs: Uint32Array.from({ length: count }, (_, i) => view.getUint32(16 + i * 4, true)),
-    });
   }
 
   /** What was being filled when the writer ended has its size now. */
@@ -161,12 +150,4 @@ export class LogReplay {
 
 function sealedPack([id, pack]: [number, PackInLog]): SealedPack {
   return { id, sizeBytes: pack.end, lsns: Float64Array.from(pack.lsns), lens: Uint32Array.from(pack.lens) };
-}
-
-function u64(view: DataView, at: number): number {
-  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
-}
-
-function json(payload: Uint8Array): unknown {
-  return JSON.parse(Buffer.from(payload).toString('utf8'));
 }

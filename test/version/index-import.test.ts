@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { link, mkdir, open, rename, symlink, truncate, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -10,7 +11,8 @@ import { loadSqlJs } from '../../dist/meta/stores/sql.js';
 import { validateImage } from '../../dist/meta/stores/validate.js';
 import { importIndex } from '../../dist/version/import-index.js';
 import { all } from '../meta/sqlite-helpers.ts';
-import { makeJuicefsVolume, run } from '../oracle/juicefs.ts';
+import { QUIET_MOUNT, checkWithJuicefs, juicefs, makeJuicefsVolume, run, whyNoJuicefs } from '../oracle/juicefs.ts';
+import { exportIndex, juicefsPlace } from '../../dist/version/export-index.js';
 import { imageManifest } from './image-manifest.ts';
 
 const test = suite<{ dir: string; index: string; bucket: string }>('index import');
@@ -197,6 +199,55 @@ test('refuses volumes that need what is not there', async ({ index, bucket }) =>
     await sqlite(index, `UPDATE jfs_setting SET value = '${JSON.stringify({ ...base, ...fields })}'`);
     await rejects(importIndex(index), kind('corrupt', /./));
   }
+});
+
+const withJuicefs = whyNoJuicefs() === undefined ? test : test.skip;
+
+/** A volume made by juicefs itself, with the defaults of its `format`: a trash, and the news in a write-ahead log. */
+async function writeWithJuicefs(index: string, bucket: string, mountPoint: string, log: string): Promise<void> {
+  const url = `sqlite3://${index}`;
+  const formatted = await juicefs(['format', url, 'theirs', '--storage', 'file', '--bucket', `${bucket}/`]);
+  assert.is(formatted.code, 0, formatted.stderr);
+  mkdirSync(mountPoint);
+  const mounted = await juicefs(['mount', url, mountPoint, ...QUIET_MOUNT, '--log', log]);
+  assert.is(mounted.code, 0, mounted.stderr);
+  try {
+    const at = (name: string): string => join(mountPoint, name);
+    await mkdir(at('d/e'), { recursive: true });
+    await writeFile(at('d/small'), 'small');
+    await writeFile(at('big'), Buffer.alloc(6 * 2 ** 20, 'big file '));
+    const file = await open(at('big'), 'r+');
+    await file.write(Buffer.alloc(100_000, 'x'), 0, 100_000, 3_000_000);
+    await file.sync();
+    await file.write(Buffer.alloc(10, 'y'), 0, 10, 2 ** 26 + 5);
+    await file.close();
+    await truncate(at('d/small'), 3);
+    await truncate(at('d/small'), 5000);
+    await link(at('big'), at('d/hard'));
+    await symlink('../big', at('d/e/link'));
+    await writeFile(at('gone'), 'into the trash');
+    await unlink(at('gone'));
+    await rename(at('d/e'), at('moved'));
+    await rejects(importIndex(index), kind('busy', /mounted.*theirs-mnt/));
+  } finally {
+    const ended = await juicefs(['umount', mountPoint]);
+    assert.is(ended.code, 0, ended.stderr);
+  }
+}
+
+withJuicefs('adopts a volume that juicefs wrote, and shows it to juicefs again', async ({ index, bucket, dir }) => {
+  await writeWithJuicefs(index, bucket, join(dir, 'theirs-mnt'), join(dir, 'log'));
+  const imported = await importIndex(index);
+  const mountPoint = join(dir, 'mnt');
+  const before = await checkWithJuicefs({ index, bucket, mountPoint, flags: ['--no-stat'] });
+  assert.ok(before.good, before.log);
+  assert.is(await imageManifest(imported.image, bucket), before.manifest);
+  const out = join(dir, 'export.db');
+  const ids = { firstId: 5 * 2 ** 26, endId: 6 * 2 ** 26 };
+  await exportIndex({ image: imported.image, out, ids, place: juicefsPlace(`file://${bucket}`, imported.name) });
+  const after = await checkWithJuicefs({ index: out, bucket, mountPoint });
+  assert.ok(after.good, after.log);
+  assert.is(after.manifest, before.manifest);
 });
 
 test.run();
