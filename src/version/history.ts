@@ -3,7 +3,7 @@ import { RECORD_BYTES_MAX } from '../base/limits.js';
 import type { ObjectStore } from '../cloud/object-store.js';
 import { parseBucket } from '../cloud/open-store.js';
 import { formatLocator, isVolumeName, versionKey, versionsPrefix } from './locator.js';
-import { parseRecord, type Storage, type VersionRecord } from './record.js';
+import { parseRecord, type VersionRecord } from './record.js';
 import { retry, type RetryOptions } from './retry.js';
 
 const RECORD = /^([1-9]\d{0,15})\/volume\.json$/;
@@ -84,7 +84,7 @@ export async function readVersion(
     throw new VolumeError('corrupt', `${locator} holds the record of ${said}`);
   }
   const { url: bucket, storage } = parseBucket(store.url);
-  return { ...record, bucket, storage: storage as Storage, locator };
+  return { ...record, bucket, storage, locator };
 }
 
 function signalOf({ signal }: RetryOptions): { signal?: AbortSignal } {

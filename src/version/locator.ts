@@ -32,9 +32,11 @@ export function parseLocator(text: string): Locator {
   const [, bucket = '', family = '', volume = '', digits = ''] = SHAPE.exec(text) ?? [];
   const seq = Number(digits);
   if (!isFamilyName(family) || !isVolumeName(volume) || !Number.isSafeInteger(seq)) {
+    // What might hold a password is not repeated.
+    const shown = text.length > 300 || /[@?#\p{Cc}]/u.test(text) ? 'the text given' : `'${text}'`;
     throw new VolumeError(
       'invalid',
-      `'${text}' is not the locator of a version: <bucket>/<family>/versions/<volume>/<number>/volume.json`,
+      `${shown} is not the locator of a version: <bucket>/<family>/versions/<volume>/<number>/volume.json`,
     );
   }
   return { bucket: parseBucket(bucket).url, family, volume, seq };

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { assert } from '../base/assert.js';
 import { VolumeError } from '../base/errors.js';
 import { KIB, MIB } from '../base/limits.js';
-import { parseBucket } from '../cloud/open-store.js';
+import { parseBucket, type Bucket } from '../cloud/open-store.js';
 import { isCount, isObject, isText, JsonFields, type JsonObject, type JsonValue } from './json.js';
 import { formatLocator, isFamilyName, isVolumeName, parseLocator } from './locator.js';
 
@@ -10,7 +10,7 @@ const KIND = 'flyte.volume/v1';
 const FORMAT = 1;
 const METADATA_STORE_TYPE = 'sqlite';
 
-export type Storage = 's3' | 'gs' | 'wasb' | 'file';
+export type Storage = Bucket['storage'];
 /** Who made a version: a text, or a record such as the peers' ActionRef. */
 export type ProducedBy = string | JsonObject;
 
@@ -102,7 +102,7 @@ export function versionRecord(of: NewVersion): VersionRecord {
   return {
     format: FORMAT,
     bucket,
-    storage: storage as Storage,
+    storage,
     region: of.region ?? of.parent?.region ?? null,
     family,
     volume,

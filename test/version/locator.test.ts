@@ -67,4 +67,15 @@ locator('of another shape is refused', () => {
   }
 });
 
+locator('that is refused is not repeated where it may hold a secret', () => {
+  for (const text of ['s3://key:hunter2@bucket/f/versions/v/1/volume.json', 'https://host/x?password=hunter2']) {
+    try {
+      parseLocator(text);
+      assert.unreachable();
+    } catch (error) {
+      assert.not.match((error as Error).message, 'hunter2');
+    }
+  }
+});
+
 locator.run();
