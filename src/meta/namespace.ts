@@ -3,7 +3,8 @@ import type { ByteString } from '../base/bytes.js';
 import type { Timespec } from '../base/clock.js';
 import { FsError } from '../base/errors.js';
 import type { Inode } from './cached-inode.js';
-import { ChunkMap } from './chunk-map.js';
+import type { ChunkMap } from './chunk-map.js';
+import { chunkIndexesOf, chunkOf } from './chunks.js';
 import { createInode, linkInode, type NewInode } from './create.js';
 import { FileType, ROOT_INO, type Dentry, type NodeRow } from './inode.js';
 import { NamespaceCore, type NamespaceOptions } from './namespace-core.js';
@@ -29,8 +30,6 @@ export interface NamespaceStats {
   /** Waiting to be written behind. */
   dirtyRows: number;
 }
-
-const NO_SLICES = new Uint8Array(0);
 
 /**
  * The tree of inodes and names of one volume, for one thread. It begins as a version's index image; a change is made in
@@ -226,23 +225,12 @@ export class Namespace {
 
   /** The chunk's map; an empty one where nothing was written. Ask for it anew in each system call. */
   chunk(inode: Inode, indx: number): ChunkMap {
-    inode.chunks ??= new Map();
-    let map = inode.chunks.get(indx);
-    if (map === undefined) {
-      map = ChunkMap.decode((inode.stored ? this.#core.store.chunk(inode.ino, indx) : undefined) ?? NO_SLICES);
-      inode.chunks.set(indx, map);
-    }
-    return map;
+    return chunkOf(this.#core.store, inode, indx);
   }
 
   /** Indexes, ascending, of the chunks that have something: a row in the database or a map in memory. */
   chunkIndexes(inode: Inode): number[] {
-    const indexes = new Set(inode.stored ? this.#core.store.chunkIndexes(inode.ino) : []);
-    for (const [indx, map] of inode.chunks ?? []) {
-      if (map.isEmpty) indexes.delete(indx);
-      else indexes.add(indx);
-    }
-    return [...indexes].sort((a, b) => a - b);
+    return chunkIndexesOf(this.#core.store, inode);
   }
 
   /** CRC-32C of each granule of a block; undefined: not known (an adopted block, or a pack not uploaded yet). */

@@ -6,6 +6,8 @@ import type { OwnerStore } from './stores/owner-store.js';
 
 /** Rows that are written between two looks at the clock. */
 const ROWS_PER_LOOK = 16;
+/** Pieces of a chunk's map that cost as much as a row. */
+const PIECES_PER_ROW = 64;
 /** Rows that a change writes itself when too many wait: more than it adds, so the number falls. */
 const ROWS_PER_CHANGE = 12;
 
@@ -86,11 +88,10 @@ export class WriteBehind {
       if (directory === undefined) break;
       left -= this.#writeEntries(directory, left);
     }
-    for (; left > 0; left--) {
+    while (left > 0) {
       const inode = this.#nextInode.next();
       if (inode === undefined) break;
-      this.#inodes.delete(inode);
-      this.#writeInode(inode);
+      left -= this.#writeInode(inode, left);
     }
   }
 
@@ -113,27 +114,32 @@ export class WriteBehind {
     return rows - left;
   }
 
-  #writeInode(inode: Inode): void {
-    this.#store.putNode(inode);
+  /** Writes an inode, its node last; it waits on when its chunks are more than `rows`. Returns how many rows it wrote. */
+  #writeInode(inode: Inode, rows: number): number {
+    let left = rows;
     inode.stored = true;
-    inode.dirty = false;
-    if (inode.targetDirty && inode.target !== undefined) {
-      this.#store.putTarget(inode.ino, inode.target);
-      inode.targetDirty = false;
-    }
-    if (inode.dirtyXattrs !== undefined) {
-      for (const name of inode.dirtyXattrs) {
-        const value = inode.xattrs?.get(name);
-        if (value === undefined) this.#store.deleteXattr(inode.ino, name);
-        else this.#store.putXattr(inode.ino, name, value);
-      }
-      inode.dirtyXattrs = undefined;
-    }
-    if (inode.chunks === undefined) return;
-    for (const [indx, map] of inode.chunks) {
+    for (const [indx, map] of inode.chunks ?? []) {
       if (!map.dirty) continue;
+      if (left <= 0) return rows - left;
       this.#store.putChunk(inode.ino, indx, map.encode());
       map.dirty = false;
+      left -= 1 + Math.floor(map.count / PIECES_PER_ROW);
     }
+    this.#writeXattrs(inode);
+    if (inode.targetDirty && inode.target !== undefined) this.#store.putTarget(inode.ino, inode.target);
+    inode.targetDirty = false;
+    this.#store.putNode(inode);
+    inode.dirty = false;
+    this.#inodes.delete(inode);
+    return rows - left + 1;
+  }
+
+  #writeXattrs(inode: Inode): void {
+    for (const name of inode.dirtyXattrs ?? []) {
+      const value = inode.xattrs?.get(name);
+      if (value === undefined) this.#store.deleteXattr(inode.ino, name);
+      else this.#store.putXattr(inode.ino, name, value);
+    }
+    inode.dirtyXattrs = undefined;
   }
 }
