@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { assert } from '../base/assert.js';
 import { toVolumeError, VolumeError } from '../base/errors.js';
 import type { ObjectStore } from '../cloud/object-store.js';
@@ -23,7 +23,7 @@ export interface FamilyOptions extends RetryOptions {
  */
 export async function ensureFamily(store: ObjectStore, family: string, options: FamilyOptions): Promise<void> {
   assert(isFamilyName(family), 'a family has a proper name');
-  const { writer = `${hostname()} ${userInfo().uid}` } = options;
+  const { writer = `${hostname()} ${process.getuid?.() ?? ''}` } = options;
   const key = `${family}/juicefs_uuid`;
   const uuid = uuidOf(`${family}\n${options.volume}\n${writer}`);
   try {
