@@ -7,7 +7,7 @@ import { FUSE_READ_BYTES_MAX } from '../base/limits.js';
 import { close, recvFd, socketpair } from '../base/libc.js';
 import { fuseFacts, HELPER } from './facts.js';
 import { mountFailure, mountPointFailure } from './mount-failure.js';
-import { mountAt } from './mounts.js';
+import { liftDirtyLimit, mountAt } from './mounts.js';
 
 const execFileAsync = promisify(execFile);
 
@@ -22,6 +22,8 @@ export interface DirectMountOptions {
   readOnly?: boolean;
   /** May other users reach the mount? The kernel checks permissions in any case. */
   allowOther?: boolean;
+  /** The session will ask for the kernel's write-back cache: it gets room for it, where this process may give it. */
+  kernelWriteback?: boolean;
 }
 
 /** Options of the kernel and of fusermount3, as one argument. */
@@ -64,6 +66,8 @@ export function mountDirect(options: DirectMountOptions): { fd: number; mountPat
     }
     const fd = recvFd(ours);
     if (fd < 0) throw new VolumeError('io', `${HELPER} sent no descriptor: ${errnoName(-fd)}; ${said}`);
+    const entry = options.kernelWriteback === true ? mountAt(mountPath) : undefined;
+    if (entry !== undefined) liftDirtyLimit(entry);
     return { fd, mountPath };
   } finally {
     close(ours);

@@ -84,8 +84,9 @@ export class FuseSession {
     });
   }
 
-  stats(): { requests: number; sleeps: number; parked: number; spins: boolean } {
-    return { requests: this.#requests, sleeps: this.#sleeps, parked: this.#parked.count, spins: this.#spin.isOn };
+  /** `requests`: how many of each kind, by the name of the operation. */
+  stats(): { requests: Record<string, number>; sleeps: number; parked: number; spins: boolean } {
+    return { requests: requestNames(this.#counts), sleeps: this.#sleeps, parked: this.#parked.count, spins: this.#spin.isOn };
   }
 
   /**

@@ -8,7 +8,7 @@ import { diagnoseFuse, findings } from '../../dist/fuse/diagnose.js';
 import { mountDirect, mountOptions } from '../../dist/fuse/direct.js';
 import { fuseFacts, type FuseFacts } from '../../dist/fuse/facts.js';
 import { mountFailure } from '../../dist/fuse/mount-failure.js';
-import { abortConnection, connectionOf, mountAt, parseMountInfo } from '../../dist/fuse/mounts.js';
+import { abortConnection, connectionOf, liftDirtyLimit, mountAt, parseMountInfo } from '../../dist/fuse/mounts.js';
 import { mountedTest } from './served-mount.ts';
 
 const USER: FuseFacts = {
@@ -128,6 +128,8 @@ test('a connection is aborted through its control file', () => {
     mkdirSync(join(controls, '45'));
     writeFileSync(join(controls, '45', 'abort'), '');
     assert.is(abortConnection(45, controls), true);
+    const [entry] = parseMountInfo('36 35 0:45 / /mnt rw - fuse.forkfs f rw');
+    assert.is(liftDirtyLimit(entry!, controls), false);
   } finally {
     rmSync(controls, { recursive: true });
   }

@@ -1,10 +1,13 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { invalidateEntry, invalidateInode } from '../../dist/fuse/notify.js';
 import { mountAt } from '../../dist/fuse/mounts.js';
-import { mountedTest, ServedMount } from './served-mount.ts';
+import { Count, mountedTest, ServedMount } from './served-mount.ts';
 
 /** Runs `body` on a mount of its own, and takes it away whatever happens. */
 async function onMount(
@@ -244,7 +247,55 @@ mountedTest('requests that find no room wait and are served in order', async () 
     for (let i = 290; i < 300; i++) assert.is(fs.readFileSync(join(path, `f${i % 10}`), 'utf8'), `content ${i}`);
     for (let i = 0; i < 100; i++) assert.is(fs.readFileSync(join(path, `parallel-${i}`), 'utf8'), `${i}`.repeat(100));
     const outcome = await mount.end();
-    assert.ok('ended' in outcome && outcome.waits > 100, JSON.stringify(outcome));
+    assert.equal(outcome, { ended: 'unmounted' });
+    assert.ok(mount.counts[Count.WAITS]! > 100);
+  });
+});
+
+mountedTest('background work and hand-overs get their turn, under load and in silence', async () => {
+  await onMount({}, async (path, mount) => {
+    for (let i = 0; i < 5000; i++) fs.writeFileSync(join(path, `f${i % 50}`), 'x');
+    assert.ok(mount.counts[Count.IDLES]! > 0, 'under load');
+    const before = [mount.counts[Count.IDLES]!, mount.counts[Count.BEFORE_SLEEPS]!];
+    fs.statSync(join(path, 'f1'));
+    fs.unlinkSync(join(path, 'f1'));
+    while (mount.counts[Count.IDLES]! === before[0] || mount.counts[Count.BEFORE_SLEEPS]! === before[1]) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+});
+
+mountedTest('a notification makes the kernel write a changed mapping back', async () => {
+  const script = `
+import mmap, sys
+f = open(sys.argv[1], 'r+b')
+m = mmap.mmap(f.fileno(), 4096)
+m[:5] = b'dirty'
+print('changed', flush=True)
+sys.stdin.read()
+`;
+  await onMount({}, async (path, mount) => {
+    const file = join(path, 'file');
+    fs.writeFileSync(file, Buffer.alloc(4096));
+    const { ino } = fs.statSync(file);
+    const child = spawn('python3', ['-c', script, file], { stdio: ['pipe', 'pipe', 'inherit'] });
+    try {
+      await once(child.stdout, 'data');
+      assert.is(mount.counts[Count.WRITES], 1);
+      const message = invalidateInode(ino);
+      assert.is(
+        await promisify(fs.write)(mount.fd, message, 0, message.length, null).then((done) => done.bytesWritten),
+        40,
+      );
+      assert.is(mount.counts[Count.WRITES], 2);
+      assert.is(fs.readFileSync(file, 'latin1').slice(0, 6), 'dirty\0');
+      const entry = invalidateEntry(1, 'file');
+      await promisify(fs.write)(mount.fd, entry, 0, entry.length, null);
+      assert.is(fs.statSync(file).ino, ino);
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
   });
 });
 

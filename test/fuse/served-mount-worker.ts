@@ -2,26 +2,31 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { close, eventfdWrite } from '../../dist/base/libc.js';
 import { FuseSession } from '../../dist/fuse/session.js';
 import { MemoryVfs } from './memory-vfs.ts';
-import type { WorkerInput, WorkerOutcome } from './served-mount.ts';
+import { Count, type WorkerInput, type WorkerOutcome } from './served-mount.ts';
 
-const { fd, eventFd, options, waitEvery, isStuck } = workerData as WorkerInput;
+const { fd, eventFd, options, counts, waitEvery, isStuck } = workerData as WorkerInput;
 const port = parentPort!;
 
-const vfs = new MemoryVfs({ readOnly: options.readOnly ?? false });
-vfs.isSlow = isStuck ?? false;
-let rooms = 0;
-let waits = 0;
-if (waitEvery !== undefined) {
-  vfs.room = () => {
-    if (++rooms % waitEvery !== 0) return 'ok';
-    waits++;
+class CountingVfs extends MemoryVfs {
+  #rooms = 0;
+
+  override write(...args: Parameters<MemoryVfs['write']>): void {
+    Atomics.add(counts, Count.WRITES, 1);
+    super.write(...args);
+  }
+
+  override room(): 'ok' | 'wait' {
+    if (waitEvery === undefined || ++this.#rooms % waitEvery !== 0) return 'ok';
+    Atomics.add(counts, Count.WAITS, 1);
     // What the log thread does when it has made room.
     eventfdWrite(eventFd);
     return 'wait';
-  };
+  }
 }
 
 function serve(): WorkerOutcome {
+  const vfs = new CountingVfs({ readOnly: options.readOnly ?? false });
+  vfs.isSlow = isStuck ?? false;
   const session = new FuseSession({
     fd,
     eventFd,
@@ -33,11 +38,17 @@ function serve(): WorkerOutcome {
       readOnly: false,
       ...options,
     },
-    // Only the end of a test writes the eventfd of a mount without `waitEvery`.
-    hooks: { onWake: () => waitEvery === undefined, beforeSleep: () => undefined, idle: () => false },
+    hooks: {
+      // Only the end of a test writes the eventfd of a mount without `waitEvery`.
+      onWake: () => waitEvery === undefined,
+      beforeSleep: () => void Atomics.add(counts, Count.BEFORE_SLEEPS, 1),
+      idle: () => {
+        Atomics.add(counts, Count.IDLES, 1);
+        return false;
+      },
+    },
   });
-  const ended = session.run();
-  return { ended, requests: session.stats().requests, waits };
+  return { ended: session.run() };
 }
 
 port.postMessage('serving');

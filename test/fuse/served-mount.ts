@@ -27,26 +27,32 @@ export interface WorkerInput {
   fd: number;
   eventFd: number;
   options: Partial<FuseSessionOptions>;
+  counts: Int32Array;
   /** See MemoryVfs.rooms: one in so many calls of `room` answers 'wait'. */
   waitEvery?: number;
   /** Reads are never answered. */
   isStuck?: boolean;
 }
 
-export type WorkerOutcome = { ended: 'unmounted' | 'stopped'; requests: number; waits: number } | { failed: string };
+/** What the worker counts, by index in `counts`. */
+export const Count = { WRITES: 0, IDLES: 1, BEFORE_SLEEPS: 2, WAITS: 3 } as const;
+
+export type WorkerOutcome = { ended: 'unmounted' | 'stopped' } | { failed: string };
 
 /** A mount that a worker thread serves from memory, with the test's own thread as its user. */
 export class ServedMount {
   readonly path: string;
   readonly eventFd: number;
-  readonly #fd: number;
+  readonly fd: number;
+  readonly counts: Int32Array;
   readonly #connection: number | undefined;
   readonly outcome: Promise<WorkerOutcome>;
 
-  private constructor(path: string, fd: number, eventFd: number, outcome: Promise<WorkerOutcome>) {
+  private constructor(path: string, input: WorkerInput, outcome: Promise<WorkerOutcome>) {
     this.path = path;
-    this.#fd = fd;
-    this.eventFd = eventFd;
+    this.fd = input.fd;
+    this.eventFd = input.eventFd;
+    this.counts = input.counts;
     this.#connection = connectionOf(path);
     this.outcome = outcome;
   }
@@ -63,7 +69,8 @@ export class ServedMount {
     const place = options.path ?? mkdtempSync(join(tmpdir(), 'forkfs-fuse-test-'));
     const { fd, mountPath } = mountOrRemove(place, options.mount);
     const eventFd = eventfd();
-    const input: WorkerInput = { fd, eventFd, options: options.session ?? {} };
+    const counts = new Int32Array(new SharedArrayBuffer(16));
+    const input: WorkerInput = { fd, eventFd, counts, options: options.session ?? {} };
     if (options.waitEvery !== undefined) input.waitEvery = options.waitEvery;
     if (options.isStuck !== undefined) input.isStuck = options.isStuck;
     const worker = new Worker(new URL('./served-mount-worker.ts', import.meta.url), { workerData: input });
@@ -73,7 +80,7 @@ export class ServedMount {
       worker.on('exit', () => resolve({ failed: 'the worker ended without a word' }));
     });
     await new Promise<void>((resolve) => worker.once('message', () => resolve()));
-    return new ServedMount(mountPath, fd, eventFd, outcome);
+    return new ServedMount(mountPath, input, outcome);
   }
 
   /** Unmounts in good order and says how the loop ended. */
@@ -89,7 +96,7 @@ export class ServedMount {
       await unmountDirect(this.path, { lazy: true });
     }
     eventfdWrite(this.eventFd);
-    close(this.#fd);
+    close(this.fd);
     await this.outcome;
     close(this.eventFd);
     rmdirSync(this.path);

@@ -23,7 +23,7 @@ function asUser(args: string[], setpriv: string[] = []): Record<string, unknown>
   const node = [process.execPath, '--disable-warning=ExperimentalWarning', script, ...args];
   const enter = isRoot ? ['unshare', '-m', 'sh', '-c', NAMESPACE, 'sh'] : ['setpriv'];
   const [program, ...rest] = [...enter, ...setpriv, '--', ...node];
-  const child = spawnSync(program, rest, {
+  const child = spawnSync(program!, rest, {
     encoding: 'utf8',
     cwd: '/',
     timeout: 20_000,
