@@ -68,6 +68,8 @@ export class Bridge {
   readonly #attrValid: Validity;
   readonly #entryValid: Validity;
   readonly #dirOpenFlags: number;
+  /** By opcode. */
+  readonly #counts = new Float64Array(64);
   #agreed: Negotiated | undefined;
 
   constructor(parts: BridgeParts) {
@@ -84,6 +86,12 @@ export class Bridge {
       attr: this.#attrValid,
     });
     this.#dirOpenFlags = options.dirEntryTimeoutMs > 0 ? OpenFlag.CACHE_DIR | OpenFlag.KEEP_CACHE : 0;
+  }
+
+  /** Requests that were served, by the name of their operation; those of none have left no name. */
+  countsByName(): Record<string, number> {
+    const entries = Object.entries(Opcode).map(([name, code]) => [name, this.#counts[code] ?? 0] as const);
+    return Object.fromEntries(entries.filter(([, count]) => count > 0));
   }
 
   /** What INIT agreed upon; undefined before it. */
@@ -104,6 +112,7 @@ export class Bridge {
     }
     try {
       if (this.#changes() && (isHolding || !this.#hasRoom())) return 'wait';
+      this.#counts[request.opcode & 63]! += 1;
       this.#answer(this.#dispatch());
     } catch (error) {
       this.#answer(this.#errnoOf(error));

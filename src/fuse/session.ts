@@ -58,7 +58,6 @@ export class FuseSession {
   readonly #interrupts: Interrupts;
   readonly #bothFds: readonly number[];
   readonly #eventFdOnly: readonly number[];
-  #requests = 0;
   #sleeps = 0;
   #untilLook = REQUESTS_PER_LOOK;
   #hasIdleWork = true;
@@ -86,7 +85,7 @@ export class FuseSession {
 
   /** `requests`: how many of each kind, by the name of the operation. */
   stats(): { requests: Record<string, number>; sleeps: number; parked: number; spins: boolean } {
-    return { requests: requestNames(this.#counts), sleeps: this.#sleeps, parked: this.#parked.count, spins: this.#spin.isOn };
+    return { requests: this.#bridge.countsByName(), sleeps: this.#sleeps, parked: this.#parked.count, spins: this.#spin.isOn };
   }
 
   /**
@@ -129,7 +128,6 @@ export class FuseSession {
   }
 
   #serve(length: number): void {
-    this.#requests++;
     this.#hasIdleWork = true;
     this.#spin.restart();
     if (this.#bridge.handle(length, !this.#parked.isEmpty) === 'wait') this.#park(length);

@@ -1,14 +1,15 @@
 import { fork as forkProcess, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, realpathSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errorFromRecord, toVolumeError, VolumeError, type ErrorRecord } from '../base/errors.js';
 import { startTimer } from '../base/clock.js';
 import { systemRandom } from '../base/random.js';
+import { LocalState } from '../chunk/local-state.js';
 import { CONTROL_VERSION, receiveMessages, sendMessage, type Response } from './control-protocol.js';
 import { liveEntries, logsDirectory, type RegistryEntry } from './registry.js';
-import type { MountSpec } from './spec.js';
+import type { MountSpec, MountStatus } from './spec.js';
 
 /** What a daemon tells the process that started it, once, when it serves or has failed. */
 export type DaemonGreeting = { ready: RegistryEntry } | { failed: ErrorRecord };
@@ -209,4 +210,82 @@ export function canonicalPath(path: string): string {
   } catch {
     return resolve(path);
   }
+}
+
+/** The status of each daemon of this user. One that does not answer is shown as far as the registry knows it. */
+export function listMounts(): Promise<MountStatus[]> {
+  return Promise.all(
+    liveEntries().map(async (entry) => {
+      try {
+        const client = await DaemonClient.connect(entry);
+        try {
+          return await client.call<MountStatus>('status', {}, { signal: AbortSignal.timeout(STATUS_LIMIT_MS) });
+        } finally {
+          client.close();
+        }
+      } catch {
+        return statusOf(entry);
+      }
+    }),
+  );
+}
+
+/** How long one daemon may take to say how it is. */
+const STATUS_LIMIT_MS = 5_000;
+
+/** Volumes below a state folder that no daemon serves and that hold work which no version has. */
+export function listUnpublished(metaDir: string): MountStatus[] {
+  return LocalState.list(metaDir)
+    .filter(({ holder, hasUnpublished }) => holder === undefined && hasUnpublished)
+    .map(({ base, directory }) => ({
+      ...NOT_SERVED,
+      volume: base.volume,
+      family: base.family,
+      bucket: base.bucket,
+      version: base.seq,
+      locator: base.locator,
+      unpublished: true,
+      stagedBytes: bytesIn(join(directory, 'log')),
+      state: directory,
+    }));
+}
+
+const NOT_SERVED = {
+  path: null,
+  pid: null,
+  transport: null,
+  readOnly: false,
+  attached: false,
+  dirtyBytes: 0,
+  stagedBytes: 0,
+  uploads: { queued: 0, bytes: 0, oldestMs: 0, lastError: null },
+  files: 0,
+  usedBytes: 0,
+  kernels: { jobs: {}, bytes: {} },
+  log: null,
+  state: null,
+  startedMs: null,
+};
+
+function statusOf(entry: RegistryEntry): MountStatus {
+  return {
+    ...NOT_SERVED,
+    volume: entry.volume,
+    family: entry.family,
+    bucket: entry.bucket,
+    path: entry.mountPath,
+    pid: entry.pid,
+    transport: entry.mountPath === null ? 'none' : 'direct',
+    readOnly: entry.access === 'ro',
+    attached: entry.attached,
+    version: 0,
+    locator: null,
+    unpublished: false,
+    log: entry.logPath,
+  };
+}
+
+/** Bytes of the log's segments, the preallocated part of the last ones included. */
+function bytesIn(directory: string): number {
+  return readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
 }

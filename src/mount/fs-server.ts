@@ -36,18 +36,25 @@ export class FsServer {
   readonly #vfs: VfsOps;
   readonly #caller: Caller;
   readonly #files = new Map<number, { ino: number; fh: number; flags: number }>();
+  /** The vfs counts lookups for a kernel that forgets them; here nobody remembers anything. */
+  readonly #tree: Pick<VfsOps, 'lookup' | 'getattr' | 'readlink'>;
   #nextFd = 3;
 
   constructor(vfs: VfsOps, caller: Caller) {
     this.#vfs = vfs;
     this.#caller = caller;
+    this.#tree = {
+      lookup: (parent, name) => this.#forgotten(vfs.lookup(parent, name)),
+      getattr: (ino) => vfs.getattr(ino),
+      readlink: (ino) => vfs.readlink(ino),
+    };
   }
 
   /** 'wait' when the log has no room for this call yet: ask again when woken. Throws FsError when there never will be. */
   room(op: FsOp, args: unknown): 'ok' | 'wait' {
     if (!IS_CHANGE.has(op)) return 'ok';
     const data = (args as { data?: unknown }).data;
-    return this.#vfs.room(typeof data === 'string' ? data.length : 0);
+    return this.#vfs.room(typeof data === 'string' ? Math.ceil((data.length * 3) / 4) : 0);
   }
 
   /** The result, or PENDING when the ticket is answered from elsewhere. Throws FsError. */
@@ -121,7 +128,7 @@ export class FsServer {
     },
     symlink: ({ target, path }) => {
       const end = this.#entry(path);
-      this.#vfs.symlink(this.#caller, end.parent, end.name, nameToBytes(target));
+      this.#forgotten(this.#vfs.symlink(this.#caller, end.parent, end.name, nameToBytes(target)));
       return null;
     },
     readlink: ({ path }) => {
@@ -133,7 +140,7 @@ export class FsServer {
       const end = this.#entry(path);
       const inode = this.#existing(existing, false);
       if (inode.type === FileType.DIRECTORY) throw new FsError('EPERM');
-      this.#vfs.link(inode.ino, end.parent, end.name);
+      this.#forgotten(this.#vfs.link(inode.ino, end.parent, end.name));
       return null;
     },
     truncate: ({ path, length }) => this.#change(this.#existing(path, true), { size: length }),
@@ -175,15 +182,20 @@ export class FsServer {
     },
   };
 
+  #forgotten<I extends Inode | undefined>(inode: I): I {
+    if (inode !== undefined) this.#vfs.forget(inode.ino, 1);
+    return inode;
+  }
+
   #existing(path: ByteString, follow: boolean): Inode {
-    const end = resolvePath(this.#vfs, path, follow);
+    const end = resolvePath(this.#tree, path, follow);
     if (end.inode === undefined) throw new FsError('ENOENT');
     return end.inode;
   }
 
   /** The place of a path's last component, which may not be the root. */
   #entry(path: ByteString): PathEnd & { name: ByteString } {
-    const end = resolvePath(this.#vfs, path, false);
+    const end = resolvePath(this.#tree, path, false);
     if (end.name === '') throw new FsError('EBUSY');
     return end;
   }
@@ -201,14 +213,14 @@ export class FsServer {
 
   #open(path: ByteString, flags: number, mode: number): number {
     const isFollowed = (flags & OPEN_FLAGS.O_NOFOLLOW) === 0 && (flags & OPEN_FLAGS.O_EXCL) === 0;
-    const end = resolvePath(this.#vfs, path, isFollowed);
+    const end = resolvePath(this.#tree, path, isFollowed);
     const isWriting = (flags & OPEN_FLAGS.O_ACCMODE) !== OPEN_FLAGS.O_RDONLY;
     let opened: { ino: number; fh: number };
     if (end.inode === undefined) {
       if ((flags & OPEN_FLAGS.O_CREAT) === 0) throw new FsError('ENOENT');
       if (end.mustBeDirectory) throw new FsError('EISDIR');
       const { inode, fh } = this.#vfs.create(this.#caller, end.parent, end.name, mode & 0o7777, flags);
-      opened = { ino: inode.ino, fh };
+      opened = { ino: this.#forgotten(inode).ino, fh };
     } else {
       if ((flags & OPEN_FLAGS.O_CREAT) !== 0 && (flags & OPEN_FLAGS.O_EXCL) !== 0) throw new FsError('EEXIST');
       if (end.inode.type === FileType.SYMLINK) throw new FsError('ELOOP');
@@ -248,9 +260,9 @@ export class FsServer {
   }
 
   #mkdir(path: ByteString, mode: number): ByteString {
-    const end = resolvePath(this.#vfs, path, false);
+    const end = resolvePath(this.#tree, path, false);
     if (end.name === '' || end.inode !== undefined) throw new FsError('EEXIST');
-    this.#vfs.mkdir(this.#caller, end.parent, end.name, mode & 0o7777);
+    this.#forgotten(this.#vfs.mkdir(this.#caller, end.parent, end.name, mode & 0o7777));
     return path;
   }
 
@@ -260,9 +272,9 @@ export class FsServer {
     let created: ByteString | null = null;
     for (let count = 1; count <= parts.length; count++) {
       const prefix = (path.startsWith('/') ? '/' : '') + parts.slice(0, count).join('/');
-      const end = resolvePath(this.#vfs, prefix, true);
+      const end = resolvePath(this.#tree, prefix, true);
       if (end.inode === undefined) {
-        this.#vfs.mkdir(this.#caller, end.parent, end.name, mode & 0o7777);
+        this.#forgotten(this.#vfs.mkdir(this.#caller, end.parent, end.name, mode & 0o7777));
         created ??= prefix;
       } else if (end.inode.type !== FileType.DIRECTORY) {
         throw new FsError(count === parts.length ? 'EEXIST' : 'ENOTDIR');
@@ -272,7 +284,7 @@ export class FsServer {
   }
 
   #rm(path: ByteString, recursive: boolean, force: boolean): null {
-    const end = resolvePath(this.#vfs, path, false);
+    const end = resolvePath(this.#tree, path, false);
     if (end.inode === undefined) {
       if (force) return null;
       throw new FsError('ENOENT');

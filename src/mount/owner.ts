@@ -34,6 +34,7 @@ class Owner {
   /** Calls of the in-process file system that wait for room in the log, in order. */
   readonly #waiting: { ticket: Ticket; op: FsOp; args: unknown }[] = [];
   #isStopping = false;
+  #fuse: FuseSession | undefined;
 
   constructor(log: LogWriter | null, namespace: Namespace, plane: DataPlane, vfs: Vfs) {
     this.#log = log;
@@ -47,6 +48,8 @@ class Owner {
     const sql = await loadSqlJs();
     const log = data.log === null ? null : new LogWriter(data.log.shared, data.log.port);
     if (data.session !== null) log?.appendJson(RecordKind.SESSION, data.session);
+    // A session that was killed leaves packs open; they are full as they are.
+    for (const pack of data.packs) log?.appendSeal(pack.id, pack.sizeBytes);
     const ids = data.ids === null ? null : new IdAllocator(data.ids.firstId, data.ids.endId);
     const namespace = Namespace.open(readFileSync(data.imagePath), { sql, journal: log, ids, clock: systemClock });
     const segments =
@@ -79,7 +82,7 @@ class Owner {
   }
 
   #serveFuse(fd: number): 'unmounted' | 'stopped' {
-    const session = new FuseSession({
+    this.#fuse = new FuseSession({
       fd,
       eventFd: data.eventFd,
       vfs: this.#vfs,
@@ -99,7 +102,7 @@ class Owner {
         idle: (budgetMs) => this.#namespace.writeBehind(budgetMs),
       },
     });
-    return session.run();
+    return this.#fuse.run();
   }
 
   #serveCalls(): void {
@@ -208,6 +211,8 @@ class Owner {
     return {
       ...this.#namespace.stats(),
       ...this.#plane.stats(),
+      ...this.#vfs.stats(),
+      ...this.#fuse?.stats(),
       usedBytes: this.#namespace.statfs().usedBytes,
       inodes: this.#namespace.statfs().inodes,
       dirtyBytes: this.#log === null ? 0 : this.#log.appended - this.#log.written,

@@ -1,3 +1,4 @@
+import type { Timespec } from '../../base/clock.js';
 import { FsError } from '../../base/errors.js';
 import { FILE_BYTES_MAX } from '../../base/limits.js';
 import type { DataPlane } from '../../chunk/data-plane.js';
@@ -33,16 +34,12 @@ export function changeAttributes(namespace: Namespace, data: DataPlane, inode: I
   if (change.uid !== undefined) inode.uid = change.uid;
   if (change.gid !== undefined) inode.gid = change.gid;
   if (isGiven && change.mode === undefined && !inode.isDirectory) inode.mode = withoutSetId(inode.mode);
-  const times: Pick<AttrChange, 'atime' | 'mtime' | 'ctime'> = { ...change };
-  if (size !== undefined) times.mtime ??= 'now';
-  times.ctime ??= 'now';
-  for (const name of ['atime', 'mtime', 'ctime'] as const) {
-    const given = times[name];
-    if (given === undefined) continue;
-    const { sec, nsec } = given === 'now' ? now : given;
-    inode[name] = sec;
-    inode[`${name}nsec`] = nsec;
+  const given = (time: AttrChange['atime']): Timespec => (time === undefined || time === 'now' ? now : time);
+  if (change.atime !== undefined) ({ sec: inode.atime, nsec: inode.atimensec } = given(change.atime));
+  if (change.mtime !== undefined || size !== undefined) {
+    ({ sec: inode.mtime, nsec: inode.mtimensec } = given(change.mtime));
   }
+  ({ sec: inode.ctime, nsec: inode.ctimensec } = given(change.ctime));
   const lengthBefore = inode.length;
   if (size !== undefined) inode.length = size;
   namespace.changed(inode, (rows) => {
