@@ -31,6 +31,9 @@ export interface ObjectStore {
 
   /** Requests made so far, by kind: for `.stats` and for tests. */
   readonly counts: StoreCounts;
+
+  /** Stores whose objects are files of this machine say which: the file holds the object's bytes and nothing else. */
+  localPath?(key: string): string;
 }
 
 export interface PutOptions {
@@ -59,4 +62,8 @@ export interface StoreCounts {
   delete: number;
   bytesPut: number;
   bytesGot: number;
+}
+
+export function zeroCounts(): StoreCounts {
+  return { put: 0, get: 0, head: 0, list: 0, delete: 0, bytesPut: 0, bytesGot: 0 };
 }
