@@ -430,15 +430,19 @@ export class Bridge {
     const flags = request.u32(wire.openIn.flags);
     const isTruncating = (flags & O_TRUNC) !== 0;
     const fh = this.#vfs.open(request.nodeid, flags);
-    if (isTruncating && (request.u32(wire.openIn.openFlags) & OPEN_KILL_SUIDGID) !== 0) this.#killSetId(fh);
+    if (isTruncating && (request.u32(wire.openIn.openFlags) & OPEN_KILL_SUIDGID) !== 0) this.#killSetId(request.nodeid);
     return this.#reply.openReply(HEADER_BYTES, fh, OpenFlag.KEEP_CACHE);
   }
 
-  #killSetId(fh: number): void {
-    const { mode, type } = this.#vfs.getattr(this.request.nodeid);
+  #killSetId(ino: number): void {
+    const { mode, type } = this.#vfs.getattr(ino);
     const kept = withoutSetId(mode);
-    if (type !== FileType.FILE || kept === mode) return;
-    this.#vfs.setattr(this.#whoAsks(), this.request.nodeid, { mode: kept }, fh);
+    if (type === FileType.FILE && kept !== mode) this.#vfs.setattr(this.#whoAsks(), ino, { mode: kept });
+  }
+
+  /** Requests that write without saying whether the set-id bits go: they do, as on a disk, unless root writes. */
+  #killSetIdUnlessRoot(ino: number): void {
+    if (this.request.uid !== 0) this.#killSetId(ino);
   }
 
   #create(): number {
@@ -481,6 +485,7 @@ export class Bridge {
     const length = request.u64(wire.fallocateIn.length, 'EFBIG');
     const fh = request.u64(wire.fallocateIn.fh);
     this.#vfs.fallocate(request.nodeid, fh, request.u32(wire.fallocateIn.mode), offset, length);
+    this.#killSetIdUnlessRoot(request.nodeid);
     return OK;
   }
 
@@ -499,7 +504,9 @@ export class Bridge {
     const length = request.u64(wire.copyFileRangeIn.len);
     // The answer has 32 bits for the count; the kernel asks again for the rest.
     const bytes = Math.min(length, 2 ** 31 - 4096);
-    return this.#reply.writeReply(this.#vfs.copyFileRange(request.nodeid, offsetIn, inoOut, offsetOut, bytes));
+    const copied = this.#vfs.copyFileRange(request.nodeid, offsetIn, inoOut, offsetOut, bytes);
+    this.#killSetIdUnlessRoot(inoOut);
+    return this.#reply.writeReply(copied);
   }
 
   // -- answers that come later --

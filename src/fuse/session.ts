@@ -85,7 +85,12 @@ export class FuseSession {
 
   /** `requests`: how many of each kind, by the name of the operation. */
   stats(): { requests: Record<string, number>; sleeps: number; parked: number; spins: boolean } {
-    return { requests: this.#bridge.countsByName(), sleeps: this.#sleeps, parked: this.#parked.count, spins: this.#spin.isOn };
+    return {
+      requests: this.#bridge.countsByName(),
+      sleeps: this.#sleeps,
+      parked: this.#parked.count,
+      spins: this.#spin.isOn,
+    };
   }
 
   /**
