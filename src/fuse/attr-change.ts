@@ -1,13 +1,8 @@
+import { withoutSetId } from '../vfs/ops/attr.js';
 import type { AttrChange } from '../vfs/types.js';
-import { S_ISGID, S_ISUID, S_IXGRP, SetattrFlag } from './protocol/constants.js';
+import { SetattrFlag } from './protocol/constants.js';
 import type { Request } from './protocol/request.js';
 import { setattrIn } from './protocol/structs.js';
-
-/** The permission bits without set-user-id, and without set-group-id where the group may execute. */
-export function withoutSetId(mode: number): number {
-  const kept = mode & ~S_ISUID;
-  return (mode & S_IXGRP) === 0 ? kept : kept & ~S_ISGID;
-}
 
 /** What a SETATTR request asks for. `modeNow`: the permission bits at present. */
 export function attrChange(request: Request, modeNow: number): AttrChange {

@@ -5,8 +5,9 @@ import { FUSE_READ_BYTES_MAX, FUSE_WRITE_BYTES_MAX } from '../base/limits.js';
 import type { Logger } from '../base/log.js';
 import { FileType } from '../meta/inode.js';
 import type { Inode } from '../meta/namespace.js';
+import { withoutSetId } from '../vfs/ops/attr.js';
 import { PENDING, type Caller, type VfsOps } from '../vfs/types.js';
-import { attrChange, setattrHandle, withoutSetId } from './attr-change.js';
+import { attrChange, setattrHandle } from './attr-change.js';
 import { fullMode } from './file-mode.js';
 import { Listing } from './listing.js';
 import {
@@ -440,11 +441,6 @@ export class Bridge {
     if (type === FileType.FILE && kept !== mode) this.#vfs.setattr(this.#whoAsks(), ino, { mode: kept });
   }
 
-  /** Requests that write without saying whether the set-id bits go: they do, as on a disk, unless root writes. */
-  #killSetIdUnlessRoot(ino: number): void {
-    if (this.request.uid !== 0) this.#killSetId(ino);
-  }
-
   #create(): number {
     const { request } = this;
     const name = request.name(wire.createIn.bytes);
@@ -485,7 +481,6 @@ export class Bridge {
     const length = request.u64(wire.fallocateIn.length, 'EFBIG');
     const fh = request.u64(wire.fallocateIn.fh);
     this.#vfs.fallocate(request.nodeid, fh, request.u32(wire.fallocateIn.mode), offset, length);
-    this.#killSetIdUnlessRoot(request.nodeid);
     return OK;
   }
 
@@ -504,9 +499,7 @@ export class Bridge {
     const length = request.u64(wire.copyFileRangeIn.len);
     // The answer has 32 bits for the count; the kernel asks again for the rest.
     const bytes = Math.min(length, 2 ** 31 - 4096);
-    const copied = this.#vfs.copyFileRange(request.nodeid, offsetIn, inoOut, offsetOut, bytes);
-    this.#killSetIdUnlessRoot(inoOut);
-    return this.#reply.writeReply(copied);
+    return this.#reply.writeReply(this.#vfs.copyFileRange(request.nodeid, offsetIn, inoOut, offsetOut, bytes));
   }
 
   // -- answers that come later --

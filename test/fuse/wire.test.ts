@@ -114,16 +114,6 @@ test('OPEN with O_TRUNC empties the file and takes the set-id bits', () => {
   assert.equal([inode.length, inode.mode], [0, 0o755]);
 });
 
-test('FALLOCATE and COPY_FILE_RANGE take the set-id bits of a file that an ordinary user writes', () => {
-  const { ask, inode } = fixture();
-  inode.mode = 0o4755;
-  ask(Opcode.FALLOCATE, 2, 1, 0, 100, u32(0, 0));
-  assert.is(inode.mode, 0o755);
-  inode.mode = 0o6755;
-  ask(Opcode.COPY_FILE_RANGE, 2, 1, 0, 2, 1, 200, 10, 0);
-  assert.is(inode.mode, 0o755);
-});
-
 test('CREATE answers the entry and the handle', () => {
   const { ask } = fixture();
   const reply = ask(Opcode.CREATE, 1, u32(0o102, 0o100640, 0o22, 0), 'new\0')!;

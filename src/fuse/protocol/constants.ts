@@ -103,9 +103,3 @@ export const NotifyCode = { INVAL_INODE: 2, INVAL_ENTRY: 3 } as const;
 
 /** Linux open(2) flags that the file system itself acts upon. */
 export const O_TRUNC = 0o1000;
-
-export const S_IFMT = 0o170000;
-export const S_IFDIR = 0o040000;
-export const S_ISUID = 0o4000;
-export const S_ISGID = 0o2000;
-export const S_IXGRP = 0o0010;
