@@ -1,3 +1,5 @@
+import type { ErrorRecord } from '../base/errors.js';
+
 /**
  * What the owner thread (namespace and FUSE) and the main thread (store, uploads, control) of a daemon say to each
  * other. The owner sends with `port.postMessage`; it receives with `receiveMessageOnPort` when its eventfd is written.
@@ -43,10 +45,10 @@ export type ToMain =
   /** Answer the ticket when these packs are in the store (mounts with `writeback: false`). */
   | { t: 'await-uploads'; ticket: Ticket; packs: number[] }
   /** The answer to an 'rpc' or 'call'. Exactly one of `error` and `value` is given. */
-  | { t: 'answer'; ticket: Ticket; value?: unknown; error?: import('../base/errors.js').ErrorRecord }
+  | { t: 'answer'; ticket: Ticket; value?: unknown; error?: ErrorRecord }
   | { t: 'ready' }
   /** The kernel ended the session (unmounted) or the owner stopped; nothing follows. */
-  | { t: 'ended'; reason: 'unmounted' | 'stopped' | 'failed'; error?: import('../base/errors.js').ErrorRecord };
+  | { t: 'ended'; reason: 'unmounted' | 'stopped' | 'failed'; error?: ErrorRecord };
 
 export type ToOwner =
   | { t: 'uploaded'; id: number; sizeBytes: number; crcs: Uint32Array }
