@@ -70,6 +70,14 @@ export class Inode implements NodeRow {
     return this.opens > 0 || this.lookups > 0;
   }
 
+  /**
+   * The chunk maps of a file that nobody has open and that is written behind are as well in the database: they take as
+   * much memory as all the rest of it.
+   */
+  letChunksGo(): void {
+    if (this.opens === 0 && !this.dirty && this.stored) this.chunks = undefined;
+  }
+
   /** What the format charges for it now. */
   get chargeableBytes(): number {
     return chargedBytes(this.type, this.length);

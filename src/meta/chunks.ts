@@ -27,5 +27,5 @@ export function chunkIndexesOf(store: OwnerStore, inode: Inode): number[] {
     if (map.isEmpty) indexes.delete(indx);
     else indexes.add(indx);
   }
-  return [...indexes].sort((a, b) => a - b);
+  return [...indexes].toSorted((a, b) => a - b);
 }

@@ -131,7 +131,7 @@ export class Directory {
     this.#idsTaken = 0;
     this.#order = [];
     this.#deadPlaces = 0;
-    this.#tail = [...this.#dirty].filter((entry) => !entry.stored).sort(byId);
+    this.#tail = [...this.#dirty].filter((entry) => !entry.stored).toSorted(byId);
   }
 
   /** The ids of the rows to load next; `loaded` takes those that are still there. */
@@ -163,7 +163,7 @@ export class Directory {
    * complete.
    */
   visit(cookie: number, visit: (entry: Dentry) => boolean, more: () => void): void {
-    this.#order ??= this.complete ? [...this.entries.values()].sort(byId) : undefined;
+    this.#order ??= this.complete ? [...this.entries.values()].toSorted(byId) : undefined;
     let at = firstAbove(this.#order ?? [], cookie);
     for (;;) {
       const order = this.#order ?? [];

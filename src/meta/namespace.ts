@@ -175,6 +175,7 @@ export class Namespace {
   drop(inode: Inode): void {
     assert(inode.opens > 0, 'what is dropped was held');
     inode.opens -= 1;
+    inode.letChunksGo();
     this.#core.reap(inode);
   }
 

@@ -131,6 +131,7 @@ export class WriteBehind {
     this.#store.putNode(inode);
     inode.dirty = false;
     this.#inodes.delete(inode);
+    inode.letChunksGo();
     return rows - left + 1;
   }
 

@@ -44,9 +44,26 @@ chunks('are written behind and read again', () => {
   assert.is(found.length, file.length);
 });
 
+chunks('of a file that is not open are let go when they are written', () => {
+  const { ns } = openNamespace();
+  const file = ns.create(ns.root, 'f', FILE);
+  ns.hold(file);
+  write(ns, file, 0, 0, 10, 7);
+  while (ns.writeBehind(1000));
+  assert.is(file.chunks?.size, 1);
+  ns.drop(file);
+  assert.is(file.chunks, undefined);
+  assert.equal(pieces(ns, file, 0), [[0, 10, 7, 10, 0]]);
+  write(ns, file, 0, 10, 10, 8);
+  while (ns.writeBehind(1000));
+  assert.is(file.chunks, undefined);
+  assert.is(pieces(ns, file, 0).length, 2);
+});
+
 chunks('of a long file are let go when they need not be written', () => {
   const { ns } = openNamespace();
   const file = ns.create(ns.root, 'f', FILE);
+  ns.hold(file);
   for (let indx = 0; indx < 300; indx++) {
     write(ns, file, indx, 0, 10, indx + 100);
     ns.writeBehind(0);

@@ -272,7 +272,7 @@ class Run {
       const xattrs = this.ns
         .listXattrs(inode)
         .map((name) => [name, Buffer.from(this.ns.getXattr(inode, name)).toString()]);
-      assert.equal(xattrs.sort(), [...node.xattrs].sort());
+      assert.equal(xattrs.toSorted(), [...node.xattrs].toSorted());
     }
   }
 

@@ -175,7 +175,7 @@ export function listing(ns: Namespace, ino: number): { id: number; name: string;
 
 /** Maps in order of their keys, so that two states compare whatever the order of their making. */
 export function sorted(state: Pick<RowState, 'nodes' | 'edges' | 'targets' | 'xattrs'>): unknown {
-  const entries = <K, V>(map: Map<K, V>): [K, V][] => [...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const entries = <K, V>(map: Map<K, V>): [K, V][] => [...map].toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   return {
     nodes: entries(state.nodes),
     edges: entries(state.edges),

@@ -3,11 +3,10 @@ import type { FileType, NodeRow } from '../inode.js';
 import type { SqlValue } from './sql.js';
 
 /** The columns of a `jfs_node` row, in the order of {@link nodeValues} and {@link inodeOfValues}. */
-export const NODE_COLUMNS = [
-  ...['inode', 'type', 'flags', 'mode', 'uid', 'gid'],
-  ...['atime', 'mtime', 'ctime', 'atimensec', 'mtimensec', 'ctimensec'],
-  ...['nlink', 'length', 'rdev', 'parent', 'access_acl_id', 'default_acl_id', 'tier_id'],
-] as const;
+export const NODE_COLUMNS = (
+  'inode type flags mode uid gid atime mtime ctime atimensec mtimensec ctimensec ' +
+  'nlink length rdev parent access_acl_id default_acl_id tier_id'
+).split(' ');
 
 /**
  * The last whole second whose microseconds are exact in a double, and so the latest time that is kept: year 2255. Times
@@ -26,12 +25,25 @@ function microseconds(sec: number, nsec: number): number {
 
 export function nodeValues(node: NodeRow): SqlValue[] {
   return [
-    ...[node.ino, node.type, node.flags, node.mode, node.uid, node.gid],
+    node.ino,
+    node.type,
+    node.flags,
+    node.mode,
+    node.uid,
+    node.gid,
     microseconds(node.atime, node.atimensec),
     microseconds(node.mtime, node.mtimensec),
     microseconds(node.ctime, node.ctimensec),
-    ...[node.atimensec % 1000, node.mtimensec % 1000, node.ctimensec % 1000],
-    ...[node.nlink, node.length, node.rdev, node.parent, node.accessAcl, node.defaultAcl, node.tier],
+    node.atimensec % 1000,
+    node.mtimensec % 1000,
+    node.ctimensec % 1000,
+    node.nlink,
+    node.length,
+    node.rdev,
+    node.parent,
+    node.accessAcl,
+    node.defaultAcl,
+    node.tier,
   ];
 }
 

@@ -114,7 +114,7 @@ export class OwnerStore {
   entryIds(parent: number): Float64Array {
     // One text is read four times faster than as many rows.
     const ids = JSON.parse(this.#row('entryIds', [parent])?.[0] as string) as number[];
-    return Float64Array.from(ids).sort();
+    return Float64Array.from(ids).toSorted();
   }
 
   /** The entries of a directory with these ids, which ascend; one that is not there is left out. */
