@@ -62,7 +62,6 @@ function guard(db: Database, ids: ExportOptions['ids']): void {
   }
   // Checksums are for us alone, and JuiceFS would not keep them up to date.
   db.run('DELETE FROM vol_granule');
-  db.run('VACUUM');
 }
 
 /** The whole file or none; an existing one is left alone. */

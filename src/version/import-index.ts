@@ -27,7 +27,7 @@ export interface ImportedIndex {
   slices: number;
   /** No inode or slice of the volume has a higher number: ranges up to it are taken. */
   lastId: number;
-  /** A block that must be in the bucket, for a check that it is the right one; null when there is no data. */
+  /** A slice whose block 0 must be in the bucket, for a check that it is the right one; null when there is no data. */
   sample: { id: number; sizeBytes: number } | null;
   /** What was left behind, as sentences for people. */
   notes: string[];
@@ -130,7 +130,6 @@ function finish(db: Database, found: Setting): Omit<ImportedIndex, 'image' | 'no
   const setting = { ...found, json: { ...found.json, UserGroupQuota: false, DirStats: true } };
   db.run("INSERT OR REPLACE INTO jfs_setting VALUES ('format', ?)", [serializeSetting(setting)]);
   db.run("INSERT INTO vol_meta VALUES ('format', ?), ('adopted', ?)", [String(IMAGE_FORMAT), setting.uuid]);
-  db.run('VACUUM');
   const { name, uuid, blockBytes, hashPrefix } = setting;
   const lastId = Math.max(lastInode, lastSlice);
   return { setting, name, uuid, blockBytes, hashPrefix, inodes, usedBytes, slices, lastId, sample };

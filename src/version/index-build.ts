@@ -55,9 +55,17 @@ export async function buildIndexHere(task: BuildTask): Promise<BuildResult> {
     const stats = applier.finish();
     writeMeta(db, task.meta);
     return { ...stats, ...read, ...writeImage(task.out, db.export()) };
+  } catch (error) {
+    throw damagedBase(error) ?? error;
   } finally {
     db.close();
   }
+}
+
+/** sql.js throws plain errors, and only their text tells that the file is at fault. */
+function damagedBase(error: unknown): VolumeError | undefined {
+  if (!(error instanceof Error) || !/malformed|not a database/.test(error.message)) return undefined;
+  return new VolumeError('corrupt', `the index to go on from is damaged: ${error.message}`, { cause: error });
 }
 
 function baseImage(sql: Awaited<ReturnType<typeof loadSqlJs>>, task: BuildTask): Uint8Array {

@@ -25,7 +25,10 @@ export interface Replay {
   /** SESSION records that were read, oldest first. */
   sessions: SessionRecord[];
   lastCommit: CommitRecord | null;
-  /** Packs with data in the log that no UPLOADED record names, in order of their ids. */
+  /**
+   * Packs with data in what was applied that nothing says to be in the store, in order of their ids. A version that has
+   * any must not be published.
+   */
   packs: SealedPack[];
 }
 
@@ -75,7 +78,7 @@ export class LogReplay {
       if (next.value.lsn >= toLsn && !beyond) this.#takeKnown(known);
       beyond = next.value.lsn >= toLsn;
       if (beyond && this.#packs.size === 0) break;
-      this.#record(next.value);
+      this.#checkedRecord(next.value);
       end.endLsn = next.value.endLsn;
       this.#applier.recordEnd();
     }
@@ -89,7 +92,7 @@ export class LogReplay {
       ...end,
       sessions: this.#sessions,
       lastCommit: this.#lastCommit,
-      packs: Array.from(this.#packs, sealedPack).sort((a, b) => a.id - b.id),
+      packs: Array.from(this.#packs, sealedPack).toSorted((a, b) => a.id - b.id),
     };
   }
 
@@ -100,6 +103,16 @@ export class LogReplay {
   /** Packs that the version does not name belong to another one. */
   #uploaded({ id, sizeBytes, crcs }: UploadedPack): void {
     if (this.#packs.delete(id)) this.#applier.uploaded(id, sizeBytes, crcs);
+  }
+
+  /** The record was written whole; what it says can still make no sense. */
+  #checkedRecord(record: LogRecord): void {
+    try {
+      this.#record(record);
+    } catch (cause) {
+      if (cause instanceof VolumeError) throw cause;
+      throw new VolumeError('corrupt', `the log's record at ${record.lsn} cannot be understood`, { cause });
+    }
   }
 
   #record({ lsn, kind, payload }: LogRecord): void {

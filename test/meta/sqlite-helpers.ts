@@ -53,7 +53,7 @@ export function naiveOverlay(list: Uint8Array): Uint8Array {
     next.push(top);
     visible = next;
   }
-  visible = visible.filter((piece) => piece.len > 0).sort((a, b) => a.pos - b.pos);
+  visible = visible.filter((piece) => piece.len > 0).toSorted((a, b) => a.pos - b.pos);
   const merged: Piece[] = [];
   for (const piece of visible) {
     if (piece.id === 0) continue;

@@ -214,9 +214,25 @@ class Player {
 function node(ino: number, type: FileType, parent: number): NodeRow {
   const length = type === FileType.DIRECTORY ? 4096 : 0;
   return {
-    ...{ ino, type, parent, length, flags: 0, mode: 0o644, uid: 0, gid: 0, rdev: 0 },
-    ...{ nlink: type === FileType.DIRECTORY ? 2 : 1, accessAcl: 0, defaultAcl: 0, tier: 0 },
-    ...{ atime: 1, atimensec: 0, mtime: 1, mtimensec: 0, ctime: 1, ctimensec: 0 },
+    ino,
+    type,
+    parent,
+    length,
+    flags: 0,
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    rdev: 0,
+    nlink: type === FileType.DIRECTORY ? 2 : 1,
+    accessAcl: 0,
+    defaultAcl: 0,
+    tier: 0,
+    atime: 1,
+    atimensec: 0,
+    mtime: 1,
+    mtimensec: 0,
+    ctime: 1,
+    ctimensec: 0,
   };
 }
 
@@ -245,7 +261,12 @@ function expected({ nodes, edges, xattrs, chunks, sizes }: Model): Record<string
     .reduce((sum, { type, length }) => sum + chargedBytes(type, length), 0);
   return {
     'SELECT inode, type, nlink, length, mtime, mtimensec FROM jfs_node': rows.map((r) => [
-      ...[r.ino, r.type, r.nlink, r.length, r.ino === 1 ? 0 : r.mtime * 1e6, r.mtimensec],
+      r.ino,
+      r.type,
+      r.nlink,
+      r.length,
+      r.ino === 1 ? 0 : r.mtime * 1e6,
+      r.mtimensec,
     ]),
     'SELECT id, parent, CAST(name AS TEXT), inode FROM jfs_edge': [...edges.values()].map((e) => [
       e.id,
@@ -264,7 +285,7 @@ function expected({ nodes, edges, xattrs, chunks, sizes }: Model): Record<string
   };
 }
 
-const sorted = (rows: unknown[][]): string[] => rows.map((row) => JSON.stringify(row)).sort();
+const sorted = (rows: unknown[][]): string[] => rows.map((row) => JSON.stringify(row)).toSorted();
 
 function assertMatches(db: Database, model: Model, what: string): void {
   for (const [query, rows] of Object.entries(expected(model))) {

@@ -119,21 +119,17 @@ test('refuses files that are cut short, damaged, or something else', ({ sql }) =
 test('keeps unknown fields of a setting, writes one field in a line, and no secret', () => {
   const found = parseSetting(
     JSON.stringify({
-      ...{
-        Name: 'n',
-        UUID: 'u',
-        Storage: 's3',
-        Bucket: 'https://key:secret@host/b',
-        BlockSize: 64,
-        Tiers: { 0: { ID: 0 } },
-      },
-      ...{
-        AccessKey: 'AKIA',
-        SecretKey: 'SECRET',
-        SessionToken: 'TOKEN',
-        KeyEncrypted: true,
-        Future: [1, { a: ' b' }],
-      },
+      Name: 'n',
+      UUID: 'u',
+      Storage: 's3',
+      Bucket: 'https://key:secret@host/b',
+      BlockSize: 64,
+      Tiers: { 0: { ID: 0 } },
+      AccessKey: 'AKIA',
+      SecretKey: 'SECRET',
+      SessionToken: 'TOKEN',
+      KeyEncrypted: true,
+      Future: [1, { a: ' b' }],
     }),
   );
   const text = serializeSetting(found);

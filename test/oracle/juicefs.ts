@@ -91,8 +91,7 @@ export async function makeJuicefsVolume(args: readonly string[]): Promise<void> 
 }
 
 /** Options of a mount that keeps nothing on this machine, does nothing by itself and caches nothing. */
-export const QUIET_MOUNT: readonly string[] = [
-  ...['-d', '--enable-xattr', '--no-usage-report', '--backup-meta', '0', '--cache-size', '0', '--cache-dir', 'memory'],
-  ...['--buffer-size', '64', '--attr-cache', '0', '--entry-cache', '0', '--dir-entry-cache', '0'],
-  ...['--metrics', '127.0.0.1:0'],
-];
+export const QUIET_MOUNT: readonly string[] = (
+  '-d --enable-xattr --no-usage-report --backup-meta 0 --cache-size 0 --cache-dir memory --buffer-size 64 ' +
+  '--attr-cache 0 --entry-cache 0 --dir-entry-cache 0 --metrics 127.0.0.1:0'
+).split(' ');

@@ -24,7 +24,7 @@ export async function imageManifest(image: Uint8Array, bucket: string): Promise<
   };
   walk('', 1);
   db.close();
-  return `${lines.sort((a, b) => (a < b ? -1 : 1)).join('\n')}\n`;
+  return `${lines.toSorted((a, b) => (a < b ? -1 : 1)).join('\n')}\n`;
 }
 
 function line(db: Database, path: string, ino: number, bucket: string): string {

@@ -181,6 +181,19 @@ test('refuses a log that does not make sense', async (context) => {
   await rejects(build(context), 'corrupt');
 });
 
+test('refuses a base that is damaged or not there', async (context) => {
+  const { volume, dir } = context;
+  volume.create('/a', 'a');
+  volume.seal();
+  const base = join(dir, 'base.db');
+  await build(context, { out: base });
+  await rejects(build(context, { base: join(dir, 'nothing.db') }), 'not-found');
+  writeFileSync(base, readFileSync(base).fill(0xee, 4096));
+  await rejects(build(context, { base }), 'corrupt');
+  writeFileSync(base, 'no database at all, but some text');
+  await rejects(build(context, { base }), 'corrupt');
+});
+
 test('refuses a log with records of a newer kind', async (context) => {
   context.log.json(99, {});
   await rejects(build(context), 'unsupported');

@@ -45,7 +45,7 @@ async function sqlite(path: string, script: string, after = ''): Promise<void> {
   if (ended.code !== 0) throw new Error(ended.stderr);
 }
 
-for (const [what, flags] of Object.entries({
+for (const [what, flags] of Object.entries<string[]>({
   plain: [],
   'with hash prefix and small blocks': ['--hash-prefix', '--block-size', '256'],
   'without trash': ['--trash-days', '0'],

@@ -174,10 +174,8 @@ export class SyntheticVolume {
     this.#pack = undefined;
     this.#log.seal(pack.id, pack.bytes);
     const data = Buffer.concat(pack.parts);
-    const key = join(
-      ...['chunks', String(Math.floor(pack.id / 1e6)), String(Math.floor(pack.id / 1e3)), `${pack.id}_0_${data.length}`],
-    );
-    const path = join(this.#bucket, this.#family, key);
+    const folder = join('chunks', String(Math.floor(pack.id / 1e6)), String(Math.floor(pack.id / 1e3)));
+    const path = join(this.#bucket, this.#family, folder, `${pack.id}_0_${data.length}`);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, data);
     const granules = Array.from({ length: Math.ceil(data.length / GRANULE_BYTES) }, (_, i) =>
@@ -195,7 +193,7 @@ export class SyntheticVolume {
       for (const [name, child] of file.entries) walk(`${path}/${name}`, child);
     };
     walk('', 1);
-    return `${lines.sort((a, b) => (a < b ? -1 : 1)).join('\n')}\n`;
+    return `${lines.toSorted((a, b) => (a < b ? -1 : 1)).join('\n')}\n`;
   }
 
   #create(path: string, type: FileType, fields: Partial<NodeRow> & { target?: string }): void {
@@ -218,9 +216,9 @@ export class SyntheticVolume {
     const time = this.#time++;
     const isDirectory = type === FileType.DIRECTORY;
     return {
-      ...{ ino, type, mode, parent, flags: 0, uid: 0, gid: 0, rdev: 0, nlink: isDirectory ? 2 : 1 },
-      ...{ length: isDirectory ? 4096 : 0, accessAcl: 0, defaultAcl: 0, tier: 0 },
-      ...{ atime: time, atimensec: 1, mtime: time, mtimensec: 1, ctime: time, ctimensec: 1 },
+      ino, type, mode, parent, flags: 0, uid: 0, gid: 0, rdev: 0, nlink: isDirectory ? 2 : 1,
+      length: isDirectory ? 4096 : 0, accessAcl: 0, defaultAcl: 0, tier: 0,
+      atime: time, atimensec: 1, mtime: time, mtimensec: 1, ctime: time, ctimensec: 1,
     };
   }
 
@@ -253,7 +251,7 @@ const FORMAT_BITS: Readonly<Record<number, number>> = {
 function manifestLine(path: string, { row, content, target, xattrs }: File): string {
   const isFile = row.type === FileType.FILE;
   const mtime = BigInt(row.mtime) * 1_000_000_000n + BigInt(row.mtimensec);
-  const sorted = [...xattrs].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = [...xattrs].toSorted(([a], [b]) => (a < b ? -1 : 1));
   return [
     escape(path),
     ((FORMAT_BITS[row.type] ?? 0) | row.mode).toString(8).padStart(6, '0'),
