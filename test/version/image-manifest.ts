@@ -41,7 +41,11 @@ function line(db: Database, path: string, ino: number, bucket: string): string {
     rdev,
     length,
     mtime,
-    type === 1 ? createHash('sha256').update(content(db, ino, Number(length), bucket)).digest('hex') : '-',
+    type === 1
+      ? createHash('sha256')
+          .update(content(db, ino, Number(length), bucket))
+          .digest('hex')
+      : '-',
     escape(Buffer.from(target as Uint8Array).toString('latin1')),
     xattrs.map(([name, hex]) => `${escape(String(name))}=${String(hex).toLowerCase()}`).join(',') || '-',
   ].join('\t');

@@ -82,10 +82,11 @@ export class SyntheticVolume {
   write(path: string, at: number, data: Buffer): void {
     const file = this.#file(path);
     const length = Math.max(file.row.length, at + data.length);
-    if (length > file.content.length) file.content = Buffer.concat([file.content, Buffer.alloc(length - file.content.length)]);
+    if (length > file.content.length)
+      file.content = Buffer.concat([file.content, Buffer.alloc(length - file.content.length)]);
     data.copy(file.content, at);
     const sec = this.#time++;
-    for (let done = 0; done < data.length; ) {
+    for (let done = 0; done < data.length;) {
       const pos = (at + done) % CHUNK_BYTES;
       const pack = (this.#pack ??= { id: this.#nextId++, parts: [], bytes: 0 });
       const len = Math.min(data.length - done, CHUNK_BYTES - pos, BLOCK_BYTES - pack.bytes, 1 << 20);
@@ -119,7 +120,8 @@ export class SyntheticVolume {
     file.row = { ...file.row, length };
     this.#log.rows((rows) => {
       rows.putNode(file.row);
-      if (length < before) rows.zero(file.row.ino, Math.floor(length / CHUNK_BYTES), length % CHUNK_BYTES, before - length);
+      if (length < before)
+        rows.zero(file.row.ino, Math.floor(length / CHUNK_BYTES), length % CHUNK_BYTES, before - length);
     });
   }
 
@@ -216,9 +218,25 @@ export class SyntheticVolume {
     const time = this.#time++;
     const isDirectory = type === FileType.DIRECTORY;
     return {
-      ino, type, mode, parent, flags: 0, uid: 0, gid: 0, rdev: 0, nlink: isDirectory ? 2 : 1,
-      length: isDirectory ? 4096 : 0, accessAcl: 0, defaultAcl: 0, tier: 0,
-      atime: time, atimensec: 1, mtime: time, mtimensec: 1, ctime: time, ctimensec: 1,
+      ino,
+      type,
+      mode,
+      parent,
+      flags: 0,
+      uid: 0,
+      gid: 0,
+      rdev: 0,
+      nlink: isDirectory ? 2 : 1,
+      length: isDirectory ? 4096 : 0,
+      accessAcl: 0,
+      defaultAcl: 0,
+      tier: 0,
+      atime: time,
+      atimensec: 1,
+      mtime: time,
+      mtimensec: 1,
+      ctime: time,
+      ctimensec: 1,
     };
   }
 
