@@ -1,5 +1,4 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { invalidateEntry, invalidateInode } from '../../dist/fuse/notify.js';
 import { mountAt } from '../../dist/fuse/mounts.js';
 import { Count, mountedTest, ServedMount } from './served-mount.ts';
+import * as sys from './syscalls.ts';
 
 /** Runs `body` on a mount of its own, and takes it away whatever happens. */
 async function onMount(
@@ -137,22 +137,20 @@ mountedTest('a file stays usable after its unlink while it is open', async () =>
 
 mountedTest('has extended attributes', async () => {
   await onMount({}, (path) => {
-    const script = `
-import os, errno
-p = ${JSON.stringify(join(path, 'file'))}
-open(p, 'w').close()
-os.setxattr(p, 'user.a', b'one')
-os.setxattr(p, 'user.b', b'x' * 5000)
-assert os.getxattr(p, 'user.a') == b'one'
-assert os.getxattr(p, 'user.b') == b'x' * 5000
-assert sorted(os.listxattr(p)) == ['user.a', 'user.b']
-os.removexattr(p, 'user.a')
-try: os.getxattr(p, 'user.a'); raise SystemExit('still there')
-except OSError as e: assert e.errno == errno.ENODATA
-`;
-    const python = spawnSync('python3', ['-c', script], { encoding: 'utf8' });
-    assert.is(python.stderr, '');
-    assert.is(python.status, 0);
+    const file = join(path, 'file');
+    fs.writeFileSync(file, '');
+    const value = Buffer.alloc(6000);
+    assert.is(sys.setxattr(file, 'user.a', Buffer.from('one'), 3, 0), 0);
+    assert.is(sys.setxattr(file, 'user.b', Buffer.alloc(5000, 'x'), 5000, 0), 0);
+    assert.is(sys.getxattr(file, 'user.a', value, 6000), 3);
+    assert.is(value.toString('latin1', 0, 3), 'one');
+    assert.is(sys.getxattr(file, 'user.b', null, 0), 5000);
+    assert.is(sys.getxattr(file, 'user.b', value, 4999), -34, 'ERANGE');
+    assert.is(sys.getxattr(file, 'user.b', value, 6000), 5000);
+    const length = sys.listxattr(file, value, 6000);
+    assert.is(value.toString('latin1', 0, length), 'user.a\0user.b\0');
+    assert.is(sys.removexattr(file, 'user.a'), 0);
+    assert.is(sys.getxattr(file, 'user.a', value, 6000), -61, 'ENODATA');
   });
 });
 
@@ -160,29 +158,27 @@ mountedTest('serves statfs, fallocate, seeking for data, copies of ranges and re
   await onMount({}, (path) => {
     const { bsize, blocks, bavail } = fs.statfsSync(path);
     assert.equal([bsize, blocks, bavail], [4096, 1_000_000, 900_000]);
-    const script = `
-import os, ctypes
-os.chdir(${JSON.stringify(path)})
-f = os.open('f', os.O_RDWR | os.O_CREAT)
-os.posix_fallocate(f, 0, 10000)
-assert os.fstat(f).st_size == 10000
-os.pwrite(f, b'hello', 100)
-assert os.lseek(f, 50, os.SEEK_DATA) == 50
-assert os.lseek(f, 50, os.SEEK_HOLE) == 10000
-g = os.open('g', os.O_RDWR | os.O_CREAT)
-assert os.copy_file_range(f, g, 1000, 100, 7) == 1000
-assert os.pread(g, 5, 7) == b'hello'
-libc = ctypes.CDLL(None, use_errno=True)
-rename2 = lambda a, b, flags: libc.renameat2(-100, a, -100, b, flags)
-assert rename2(b'f', b'g', 1) == -1 and ctypes.get_errno() == 17
-assert rename2(b'f', b'g', 2) == 0
-assert os.stat('f').st_size == 1007 and os.stat('g').st_size == 10000
-assert libc.syncfs(f) == 0
-d = os.open('.', os.O_RDONLY); os.fsync(d); os.close(d)
-`;
-    const python = spawnSync('python3', ['-c', script], { encoding: 'utf8' });
-    assert.is(python.stderr, '');
-    fs.rmSync(join(path, 'f'));
+    const [from, to] = [join(path, 'from'), join(path, 'to')];
+    const [f, g] = [fs.openSync(from, 'w+'), fs.openSync(to, 'w+')];
+    assert.is(sys.fallocate(f, 0, 0, 10_000), 0);
+    assert.is(fs.fstatSync(f).size, 10_000);
+    fs.writeSync(f, 'hello', 100);
+    assert.is(sys.lseek(f, 50, 3), 50);
+    assert.is(sys.lseek(f, 50, 4), 10_000);
+    assert.is(sys.lseek(f, 10_000, 3), -6, 'ENXIO');
+    assert.is(sys.copyFileRange(f, 100, g, 7, 1000), 1000);
+    const copied = Buffer.alloc(5);
+    fs.readSync(g, copied, 0, 5, 7);
+    assert.is(copied.toString(), 'hello');
+    assert.is(sys.syncfs(f), 0);
+    assert.is(sys.rename2(from, to, 1), -17, 'EEXIST');
+    assert.is(sys.rename2(from, to, 2), 0);
+    assert.equal([fs.statSync(from).size, fs.statSync(to).size], [1007, 10_000]);
+    fs.closeSync(f);
+    fs.closeSync(g);
+    const directory = fs.openSync(path, 'r');
+    fs.fsyncSync(directory);
+    fs.closeSync(directory);
   });
 });
 
@@ -266,35 +262,26 @@ mountedTest('background work and hand-overs get their turn, under load and in si
 });
 
 mountedTest('a notification makes the kernel write a changed mapping back', async () => {
-  const script = `
-import mmap, sys
-f = open(sys.argv[1], 'r+b')
-m = mmap.mmap(f.fileno(), 4096)
-m[:5] = b'dirty'
-print('changed', flush=True)
-sys.stdin.read()
-`;
   await onMount({}, async (path, mount) => {
     const file = join(path, 'file');
     fs.writeFileSync(file, Buffer.alloc(4096));
-    const { ino } = fs.statSync(file);
-    const child = spawn('python3', ['-c', script, file], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const fd = fs.openSync(file, 'r+');
+    const { ino } = fs.fstatSync(fd);
+    const mapping = sys.mapFile(fd, 4096);
+    const send = async (message: Uint8Array): Promise<void> => {
+      await promisify(fs.write)(mount.fd, message, 0, message.length, null);
+    };
     try {
-      await once(child.stdout, 'data');
+      mapping.view.set(Buffer.from('dirty'));
       assert.is(mount.counts[Count.WRITES], 1);
-      const message = invalidateInode(ino);
-      assert.is(
-        await promisify(fs.write)(mount.fd, message, 0, message.length, null).then((done) => done.bytesWritten),
-        40,
-      );
+      await send(invalidateInode(ino));
       assert.is(mount.counts[Count.WRITES], 2);
       assert.is(fs.readFileSync(file, 'latin1').slice(0, 6), 'dirty\0');
-      const entry = invalidateEntry(1, 'file');
-      await promisify(fs.write)(mount.fd, entry, 0, entry.length, null);
+      await send(invalidateEntry(1, 'file'));
       assert.is(fs.statSync(file).ino, ino);
     } finally {
-      child.kill('SIGKILL');
-      await once(child, 'exit');
+      mapping.unmap();
+      fs.closeSync(fd);
     }
   });
 });
