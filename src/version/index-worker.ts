@@ -1,13 +1,23 @@
+import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { assert } from '../base/assert.js';
 import { errorToRecord } from '../base/errors.js';
+import { loadSqlJs } from '../meta/stores/sql.js';
+import { validateImage } from '../meta/stores/validate.js';
 import { type BuildTask, buildIndexHere } from './index-build.js';
 
-/** Entry of the thread that builds one index and ends. Its sql.js, and all memory that took, goes with it. */
+/** What this thread is made for; it does one thing and ends, and all memory that it took goes with it. */
+export type IndexTask = { build: BuildTask } | { check: string };
+
+async function perform(task: IndexTask): Promise<unknown> {
+  if ('build' in task) return await buildIndexHere(task.build);
+  return validateImage(await loadSqlJs(), readFileSync(task.check));
+}
+
 assert(parentPort !== null, 'this runs as a worker thread');
 try {
-  parentPort.postMessage({ result: await buildIndexHere(workerData as BuildTask) });
+  parentPort.postMessage({ result: await perform(workerData as IndexTask) });
 } catch (error) {
   parentPort.postMessage({ error: errorToRecord(error) });
 }

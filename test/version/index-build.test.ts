@@ -9,7 +9,7 @@ import { RecordKind } from '../../dist/chunk/log-format.js';
 import { newSetting } from '../../dist/meta/stores/setting.js';
 import { loadSqlJs } from '../../dist/meta/stores/sql.js';
 import { validateImage } from '../../dist/meta/stores/validate.js';
-import { type BuildResult, type BuildTask, buildIndex } from '../../dist/version/index-builder.js';
+import { type BuildResult, type BuildTask, buildIndex, checkIndexFile } from '../../dist/version/index-builder.js';
 import { all } from '../meta/sqlite-helpers.ts';
 import { imageManifest } from './image-manifest.ts';
 import { LogFixture } from './log-fixture.ts';
@@ -179,6 +179,18 @@ test('refuses a log that does not make sense', async (context) => {
   log.write(piece, Buffer.from('abc'));
   log.seal(50, 7);
   await rejects(build(context), 'corrupt');
+});
+
+test('checks an image file from outside', async (context) => {
+  const { dir } = context;
+  await build(context, { meta: { volume: 'v' } });
+  const path = join(dir, 'image.db');
+  const { setting, meta } = await checkIndexFile(path);
+  assert.is(setting.name, FAMILY);
+  assert.is(meta['volume'], 'v');
+  writeFileSync(path, readFileSync(path).subarray(0, 8192));
+  await rejects(checkIndexFile(path), 'corrupt');
+  await rejects(checkIndexFile(join(dir, 'nothing')), 'not-found');
 });
 
 test('refuses a base that is damaged or not there', async (context) => {
