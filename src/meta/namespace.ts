@@ -212,7 +212,7 @@ export class Namespace {
     return [...(xattrsOf(this.#core, inode)?.keys() ?? [])];
   }
 
-  /** flags: XATTR_CREATE 1, XATTR_REPLACE 2. Throws EEXIST, ENODATA, ERANGE (name), E2BIG (value). */
+  /** flags: XATTR_CREATE 1, XATTR_REPLACE 2. Throws EEXIST, ENODATA, ERANGE and EINVAL (name), E2BIG. */
   setXattr(inode: Inode, name: ByteString, value: Uint8Array, flags: number): void {
     setXattr(this.#core, inode, name, value, flags);
   }

@@ -1,4 +1,6 @@
-import type { ByteString } from '../base/bytes.js';
+import { isUtf8 } from 'node:buffer';
+
+import { nameToBytes, type ByteString } from '../base/bytes.js';
 import { FsError } from '../base/errors.js';
 import { XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX } from '../base/limits.js';
 import type { Inode } from './cached-inode.js';
@@ -13,7 +15,7 @@ export function xattrsOf(core: NamespaceCore, inode: Inode): ReadonlyMap<ByteStr
   return inode.xattrs;
 }
 
-/** Throws ERANGE or EINVAL for a name, E2BIG for a value, EEXIST and ENODATA as the flags ask. */
+/** Throws ERANGE (length) or EINVAL (NUL, not UTF-8) for a name, E2BIG for a value, EEXIST and ENODATA as the flags ask. */
 export function setXattr(core: NamespaceCore, inode: Inode, name: ByteString, value: Uint8Array, flags: number): void {
   core.checkChangeable(inode);
   checkXattrName(name);
@@ -57,4 +59,8 @@ function changed(core: NamespaceCore, inode: Inode, name: ByteString): void {
 function checkXattrName(name: ByteString): void {
   if (name.length === 0 || name.length > XATTR_NAME_BYTES_MAX) throw new FsError('ERANGE');
   if (name.includes('\0')) throw new FsError('EINVAL');
+  // The format has these names as text. One that is stored all the same can be read, and goes with its inode.
+  if (!/^[\x01-\x7f]*$/.test(name) && !isUtf8(nameToBytes(name))) {
+    throw new FsError('EINVAL', { message: 'the name of an extended attribute is not UTF-8' });
+  }
 }

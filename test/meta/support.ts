@@ -4,6 +4,7 @@ import { IdAllocator, Namespace, type Inode, type NamespaceLimits } from '../../
 import { readRows, type RowVisitor } from '../../dist/meta/rows.js';
 import { emptyImage } from '../../dist/meta/stores/schema.js';
 import { newSetting } from '../../dist/meta/stores/setting.js';
+import type { WrittenPiece } from '../../dist/meta/stores/sqlite-apply.js';
 import { loadSqlJs } from '../../dist/meta/stores/sql.js';
 
 export const sql = await loadSqlJs();
@@ -84,10 +85,14 @@ export class RowState implements RowVisitor {
 
 export const FIRST_ID = 2 ** 40;
 
+export type LogEntry = { rows: Uint8Array } | { write: WrittenPiece };
+
 export interface Opened {
   ns: Namespace;
   /** Copies of the batches, in order. */
   batches: Uint8Array[];
+  /** The batches, and between them what the test notes as WRITE records. */
+  log: LogEntry[];
   /** All batches read into one state, which began with the root or the image; nothing of it unless `isTracked`. */
   state: RowState;
 }
@@ -102,6 +107,7 @@ export function openNamespace(
 ): Opened {
   const isTracked = options.isTracked ?? true;
   const batches: Uint8Array[] = [];
+  const log: LogEntry[] = [];
   const state = options.image === undefined || !isTracked ? new RowState() : walk(openReadOnly(options.image));
   const first = options.firstId ?? FIRST_ID;
   const ns = Namespace.open(options.image ?? newImage(), {
@@ -110,6 +116,7 @@ export function openNamespace(
       appendRows(batch) {
         if (!isTracked) return 0;
         batches.push(batch.slice());
+        log.push({ rows: batch.slice() });
         readRows(batch, state);
         return batches.length;
       },
@@ -119,7 +126,7 @@ export function openNamespace(
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   if (options.image === undefined) state.putNode(row(ns.root));
-  return { ns, batches, state };
+  return { ns, batches, log, state };
 }
 
 export function openReadOnly(image: Uint8Array, limits: Partial<NamespaceLimits> = {}): Namespace {

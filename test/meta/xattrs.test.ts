@@ -49,14 +49,15 @@ xattrs('obeys the flags and the limits', () => {
   assert.is(set('', bytes(''), 0), 'ERANGE');
   assert.is(set('n'.repeat(256), bytes(''), 0), 'ERANGE');
   assert.is(set('a\0', bytes(''), 0), 'EINVAL');
+  assert.is(set('user.\xff', bytes(''), 0), 'EINVAL');
   assert.is(set('user.b', new Uint8Array(65_537), 0), 'E2BIG');
   assert.is(set('n'.repeat(255), new Uint8Array(65_536), 0), 'ok');
 });
 
-xattrs('keeps any bytes in names and values through the database', () => {
+xattrs('keeps names in UTF-8 and any values through the database', () => {
   const { ns } = openNamespace();
   const file = ns.create(ns.root, 'f', FILE);
-  const names = ['user.\xff\xfe', 'user.\xc3\xa9', 'user.plain', 'user.%'];
+  const names = ['user.\xc3\xa9', 'user.\xf0\x9f\x98\x80', 'user.plain', 'user.%'];
   for (const name of names) ns.setXattr(file, name, bytes(`${name}\0\xff`), 0);
   ns.setXattr(file, 'user.empty', bytes(''), 0);
   ns.setXattr(file, 'user.gone', bytes('x'), 0);
@@ -76,6 +77,18 @@ xattrs('keeps any bytes in names and values through the database', () => {
     assert.is(Buffer.from(again.getXattr(found, name)).toString('latin1'), value);
   }
   assert.is(again.getXattr(found, 'user.empty').length, 0);
+});
+
+xattrs('that somebody else named in other bytes can be read', () => {
+  const { ns } = openNamespace();
+  const file = ns.create(ns.root, 'f', FILE);
+  const db = new sql.Database(ns.exportImage());
+  db.run("INSERT INTO jfs_xattr (inode, name, value) VALUES (?, CAST(x'ff61' AS TEXT), x'01')", [file.ino]);
+  const again = openReadOnly(db.export());
+  db.close();
+  const found = again.lookup(again.root, 'f') as Inode;
+  assert.equal(again.listXattrs(found), ['\xffa']);
+  assert.equal([...again.getXattr(found, '\xffa')], [1]);
 });
 
 xattrs('go with their inode', () => {

@@ -23,6 +23,11 @@ function microseconds(sec: number, nsec: number): number {
   return sec * 1e6 + Math.floor(nsec / 1000);
 }
 
+/** Within its bounds also where microseconds are too many for a double to tell them apart. */
+function nanoseconds(micros: number, sec: number, rest: number): number {
+  return Math.min(Math.max((micros - sec * 1e6) * 1000 + rest, 0), 999_999_999);
+}
+
 export function nodeValues(node: NodeRow): SqlValue[] {
   return [
     node.ino,
@@ -57,9 +62,9 @@ export function inodeOfValues(row: readonly SqlValue[]): Inode {
   inode.atime = Math.floor((row[6] as number) / 1e6);
   inode.mtime = Math.floor((row[7] as number) / 1e6);
   inode.ctime = Math.floor((row[8] as number) / 1e6);
-  inode.atimensec = ((row[6] as number) - inode.atime * 1e6) * 1000 + (row[9] as number);
-  inode.mtimensec = ((row[7] as number) - inode.mtime * 1e6) * 1000 + (row[10] as number);
-  inode.ctimensec = ((row[8] as number) - inode.ctime * 1e6) * 1000 + (row[11] as number);
+  inode.atimensec = nanoseconds(row[6] as number, inode.atime, row[9] as number);
+  inode.mtimensec = nanoseconds(row[7] as number, inode.mtime, row[10] as number);
+  inode.ctimensec = nanoseconds(row[8] as number, inode.ctime, row[11] as number);
   inode.nlink = row[12] as number;
   inode.length = row[13] as number;
   // NULL reads as 0 in the columns that may be NULL.

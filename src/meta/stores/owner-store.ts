@@ -15,8 +15,8 @@ const ROWS_PASSED_PER_ROW = 8;
 const NODE = NODE_COLUMNS.join(', ');
 
 /**
- * The SQL is here, each statement prepared at its first use and kept. xattr names are bytes in a TEXT column: the casts
- * keep them as they are, whether or not they are UTF-8, which is how JuiceFS stores them too.
+ * The SQL is here, each statement prepared at its first use and kept. xattr names are bytes here and text in the table: the
+ * casts keep them as they are, even those that are not UTF-8.
  */
 const SQL = {
   node: `SELECT ${NODE} FROM jfs_node WHERE inode = ?`,
