@@ -1,6 +1,6 @@
 import type { ByteString } from '../base/bytes.js';
-import { Cursor } from './cursor.js';
 import type { Dentry, FileType } from './inode.js';
+import { PendingRows } from './pending-rows.js';
 
 /** A directory entry in memory. */
 export class Entry implements Dentry {
@@ -22,6 +22,8 @@ export class Entry implements Dentry {
   }
 }
 
+const NO_ENTRIES: Entry[] = [];
+
 /** Dead places in the listing order that are tolerated before it is packed. */
 const DEAD_PLACES_MIN = 64;
 
@@ -39,12 +41,8 @@ export class Directory {
   /** Point queries since then. */
   queries = 0;
   readonly entries = new Map<ByteString, Entry>();
-  /** Entries to be written. */
-  readonly #dirty = new Set<Entry>();
-  readonly #nextDirty = new Cursor(() => this.#dirty.values());
-  /** Names whose row is still in the database and must go, with the row's id. */
-  readonly #removed = new Map<ByteString, number>();
-  readonly #nextRemoved = new Cursor(() => this.#removed.entries());
+  /** Made when something changes and gone when it is written: most directories rest. */
+  #rows: PendingRows | undefined;
   /** Entries in order of id, dead ones among them: those that are loaded, in the end all. Made by the first listing. */
   #order: Entry[] | undefined;
   #deadPlaces = 0;
@@ -52,7 +50,7 @@ export class Directory {
   #ids: Float64Array | undefined;
   #idsTaken = 0;
   /** While it is being loaded: entries that follow all that are stored. */
-  #tail: Entry[] = [];
+  #tail: Entry[] = NO_ENTRIES;
 
   constructor(ino: number, complete: boolean) {
     this.ino = ino;
@@ -61,7 +59,7 @@ export class Directory {
 
   /** Rows that wait to be written behind. */
   get pending(): number {
-    return this.#dirty.size + this.#removed.size;
+    return this.#rows === undefined ? 0 : this.#rows.size;
   }
 
   get isLoading(): boolean {
@@ -70,27 +68,22 @@ export class Directory {
 
   /** Some entry was removed whose row is still in the database. */
   get hasRemoved(): boolean {
-    return this.#removed.size > 0;
+    return this.#rows !== undefined && this.#rows.removed.size > 0;
   }
 
   /** An entry of this name was removed, and its row is still in the database. */
   wasRemoved(name: ByteString): boolean {
-    return this.#removed.has(name);
+    return this.#rows !== undefined && this.#rows.removed.has(name);
   }
 
-  /** Takes the id of a row to delete. */
-  takeRemoved(): number | undefined {
-    const next = this.#nextRemoved.next();
-    if (next === undefined) return undefined;
-    this.#removed.delete(next[0]);
-    return next[1];
+  /** What waits to be written, for the writer to take. */
+  get rows(): PendingRows | undefined {
+    return this.#rows;
   }
 
-  /** Takes an entry to write. */
-  takeDirty(): Entry | undefined {
-    const entry = this.#nextDirty.next();
-    if (entry !== undefined) this.#dirty.delete(entry);
-    return entry;
+  /** Rows were taken. */
+  rowsTaken(): void {
+    if (this.pending === 0) this.#rows = undefined;
   }
 
   /** Adds an entry whose id is above all others. */
@@ -98,13 +91,13 @@ export class Directory {
     this.entries.set(entry.name, entry);
     if (this.isLoading) this.#tail.push(entry);
     else this.#order?.push(entry);
-    this.#dirty.add(entry);
+    (this.#rows ??= new PendingRows()).dirty.add(entry);
   }
 
   /** The entry was given another inode: its name, id and place stay. */
   changed(entry: Entry): void {
     const known = this.entries.get(entry.name);
-    this.#dirty.add(entry);
+    (this.#rows ??= new PendingRows()).dirty.add(entry);
     if (known === entry) return;
     this.entries.set(entry.name, entry);
     if (known === undefined || this.#order === undefined) return;
@@ -115,8 +108,8 @@ export class Directory {
   remove(entry: Entry): void {
     const known = this.entries.get(entry.name) ?? entry;
     this.entries.delete(entry.name);
-    this.#dirty.delete(known);
-    if (known.stored) this.#removed.set(known.name, known.id);
+    this.#rows?.dirty.delete(known);
+    if (known.stored) (this.#rows ??= new PendingRows()).removed.set(known.name, known.id);
     known.dead = true;
     if (this.#order === undefined) return;
     this.#deadPlaces += 1;
@@ -131,7 +124,7 @@ export class Directory {
     this.#idsTaken = 0;
     this.#order = [];
     this.#deadPlaces = 0;
-    this.#tail = [...this.#dirty].filter((entry) => !entry.stored).toSorted(byId);
+    this.#tail = [...(this.#rows?.dirty ?? [])].filter((entry) => !entry.stored).toSorted(byId);
   }
 
   /** The ids of the rows to load next; `loaded` takes those that are still there. */
@@ -146,7 +139,7 @@ export class Directory {
   loaded(rows: readonly Entry[]): void {
     const order = (this.#order ??= []);
     for (const stored of rows) {
-      if (this.#removed.get(stored.name) === stored.id) continue;
+      if (this.#rows?.removed.get(stored.name) === stored.id) continue;
       const entry = this.entries.get(stored.name) ?? stored;
       if (entry === stored) this.entries.set(stored.name, stored);
       order.push(entry);
@@ -154,7 +147,7 @@ export class Directory {
     if (this.#ids === undefined || this.#idsTaken < this.#ids.length) return;
     for (const entry of this.#tail) if (!entry.dead) order.push(entry);
     this.#ids = undefined;
-    this.#tail = [];
+    this.#tail = NO_ENTRIES;
     this.complete = true;
   }
 

@@ -98,18 +98,23 @@ export class WriteBehind {
   /** Removals first: a name may have been used again, and names are unique. Returns how many rows it wrote. */
   #writeEntries(directory: Directory, rows: number): number {
     const before = directory.pending;
+    const waiting = directory.rows;
+    if (waiting === undefined) return 0;
     let left = rows;
-    for (; left > 0; left--) {
-      const id = directory.takeRemoved();
+    while (left > 0) {
+      const id = waiting.takeRemoved();
       if (id === undefined) break;
       this.#store.deleteEntry(id);
+      left -= 1;
     }
-    for (; left > 0; left--) {
-      const entry = directory.takeDirty();
+    while (left > 0) {
+      const entry = waiting.takeDirty();
       if (entry === undefined) break;
       this.#store.putEntry(directory.ino, entry);
       entry.stored = true;
+      left -= 1;
     }
+    directory.rowsTaken();
     this.entriesChanged(directory, before);
     return rows - left;
   }

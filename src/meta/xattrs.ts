@@ -60,7 +60,7 @@ function checkXattrName(name: ByteString): void {
   if (name.length === 0 || name.length > XATTR_NAME_BYTES_MAX) throw new FsError('ERANGE');
   if (name.includes('\0')) throw new FsError('EINVAL');
   // The format has these names as text. One that is stored all the same can be read, and goes with its inode.
-  if (!/^[\x01-\x7f]*$/.test(name) && !isUtf8(nameToBytes(name))) {
+  if (!isUtf8(nameToBytes(name))) {
     throw new FsError('EINVAL', { message: 'the name of an extended attribute is not UTF-8' });
   }
 }
