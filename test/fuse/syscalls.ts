@@ -4,7 +4,7 @@ import koffi from 'koffi';
 const libc = koffi.load(null);
 
 function call(prototype: string): (...args: unknown[]) => number {
-  const native = libc.func(prototype) as (...args: unknown[]) => number;
+  const native = libc.func(prototype) as (...args: unknown[]) => number | bigint;
   return (...args) => {
     const result = Number(native(...args));
     return result < 0 ? -koffi.errno() : result;
