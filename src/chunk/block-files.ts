@@ -1,13 +1,20 @@
+import { fstatSync } from 'node:fs';
 import { GRANULE_BYTES, OPEN_BLOCK_FILES_MAX } from '../base/limits.js';
 import { close, preadNowait } from '../base/libc.js';
 
 interface BlockFile {
-  id: number;
-  indx: number;
-  sizeBytes: number;
   fd: number;
   /** One for each granule: has it been checked? */
   checked: Uint8Array;
+  /** Number of the latest use, by the table's count of uses. */
+  usedAt: number;
+}
+
+/** The slice's id for its first block, which for packs is the only one: no string is made to find it. */
+type Key = number | string;
+
+function keyOf(id: number, indx: number): Key {
+  return indx === 0 ? id : `${id}_${indx}`;
 }
 
 /**
@@ -15,9 +22,9 @@ interface BlockFile {
  * checked, as long as it is in the page cache. At most OPEN_BLOCK_FILES_MAX are open; the one used longest ago is closed.
  */
 export class BlockFiles {
-  /** By slice id and block index; the one used last at the end. */
-  readonly #files = new Map<string, BlockFile>();
+  readonly #files = new Map<Key, BlockFile>();
   readonly #max: number;
+  #uses = 0;
 
   constructor(max = OPEN_BLOCK_FILES_MAX) {
     this.#max = max;
@@ -25,15 +32,14 @@ export class BlockFiles {
 
   /** [from, to) of the block is checked and in the file. The descriptor is ours from now on. */
   add(of: { id: number; indx: number; sizeBytes: number; fd: number; from: number; to: number }): void {
-    const key = `${of.id}_${of.indx}`;
-    let file = this.#files.get(key);
-    if (file === undefined) {
-      const { id, indx, sizeBytes, fd } = of;
-      file = { id, indx, sizeBytes, fd, checked: new Uint8Array(Math.ceil(sizeBytes / GRANULE_BYTES)) };
-    } else {
-      this.#files.delete(key);
-      close(file.fd);
-      file.fd = of.fd;
+    const key = keyOf(of.id, of.indx);
+    const known = this.#files.get(key);
+    const checked = new Uint8Array(Math.ceil(of.sizeBytes / GRANULE_BYTES));
+    const file: BlockFile = { fd: of.fd, checked, usedAt: ++this.#uses };
+    if (known !== undefined) {
+      // What was checked in a file that the cache has thrown away says nothing of the one that took its place.
+      if (isSameFile(known.fd, of.fd)) file.checked = known.checked;
+      close(known.fd);
     }
     this.#files.set(key, file);
     const first = Math.ceil(of.from / GRANULE_BYTES);
@@ -44,17 +50,15 @@ export class BlockFiles {
 
   /** Are all these bytes in a file, checked? */
   has(id: number, indx: number, off: number, len: number): boolean {
-    const file = this.#files.get(`${id}_${indx}`);
+    const file = this.#files.get(keyOf(id, indx));
     return file !== undefined && isChecked(file, off, len);
   }
 
   /** Bytes read into `out` at `at`: all of them, or 0 when they are not to be had without waiting. */
   read(id: number, indx: number, off: number, len: number, out: Uint8Array, at: number): number {
-    const key = `${id}_${indx}`;
-    const file = this.#files.get(key);
+    const file = this.#files.get(keyOf(id, indx));
     if (file === undefined || !isChecked(file, off, len)) return 0;
-    this.#files.delete(key);
-    this.#files.set(key, file);
+    file.usedAt = ++this.#uses;
     return preadNowait(file.fd, out, at, len, off) === len ? len : 0;
   }
 
@@ -63,16 +67,27 @@ export class BlockFiles {
   }
 
   close(): void {
-    while (this.#files.size > 0) this.#closeOldest();
+    for (const file of this.#files.values()) close(file.fd);
+    this.#files.clear();
   }
 
   #closeOldest(): void {
+    let oldest: Key | undefined;
+    let usedAt = Infinity;
     for (const [key, file] of this.#files) {
-      this.#files.delete(key);
-      close(file.fd);
-      return;
+      if (file.usedAt >= usedAt) continue;
+      oldest = key;
+      usedAt = file.usedAt;
     }
+    const file = this.#files.get(oldest!);
+    this.#files.delete(oldest!);
+    if (file !== undefined) close(file.fd);
   }
+}
+
+function isSameFile(a: number, b: number): boolean {
+  const [one, other] = [fstatSync(a, { bigint: true }), fstatSync(b, { bigint: true })];
+  return one.ino === other.ino && one.dev === other.dev;
 }
 
 function isChecked(file: BlockFile, off: number, len: number): boolean {

@@ -1,6 +1,5 @@
 import { FsError } from '../base/errors.js';
 import { BLOCK_BYTES, CHUNK_BYTES, FUSE_WRITE_BYTES_MAX, KIB, MIB } from '../base/limits.js';
-import type { ChunkMap } from '../meta/chunk-map.js';
 import type { IdAllocator, Inode, Namespace } from '../meta/namespace.js';
 import type { RowWriter } from '../meta/rows.js';
 import { BlockFiles } from './block-files.js';
@@ -12,11 +11,23 @@ import { Readahead } from './readahead.js';
 
 /** Pieces that one call shares: their rows must have room in the log, which is asked for before they are known. */
 const SHARED_PIECES_MAX = 1000;
-/** Rows that go with a change of any kind: a few nodes and names, or the pieces of a shared range. */
-const RESERVE_BYTES = 64 * KIB;
+/** Chunks with data that one call can make holes of, for the same reason: 1.25 TiB of data, more of a sparse file. */
+const ZEROED_CHUNKS_MAX = 20_000;
+/** Rows that go with a change of any kind: a few nodes and names, the pieces of a shared range, the chunks of a cut. */
+const RESERVE_BYTES = 512 * KIB;
 const RECORDS_MIN = 8;
 /** The answer comes from elsewhere, through the ticket. */
 const PENDING = -1;
+
+/** A part of a range that is to be shared: `len` bytes at `at` of the range are those at `off` of the slice; id 0 = hole. */
+export interface SharedPiece {
+  at: number;
+  len: number;
+  id: number;
+  /** Of the slice; 0 for a pack whose SEAL record is still to come. */
+  size: number;
+  off: number;
+}
 
 export interface DataPlaneOptions {
   /** Null for a read-only session. */
@@ -88,7 +99,8 @@ export class DataPlane {
     if (this.#log === null) throw new FsError('EROFS');
     this.#logUploads();
     // A write becomes one record for each pack and chunk that it touches, and each full pack is sealed.
-    return this.#log.room(payloadBytes + RESERVE_BYTES, RECORDS_MIN + 2 * Math.ceil(payloadBytes / MIB));
+    const packs = Math.ceil(payloadBytes / Math.min(this.#packBytes, MIB));
+    return this.#log.room(payloadBytes + RESERVE_BYTES, RECORDS_MIN + 2 * packs);
   }
 
   // -- writing --
@@ -121,35 +133,47 @@ export class DataPlane {
   }
 
   /**
-   * Makes [from, to) of the file a hole, in memory; the rows that say so go into the caller's batch. Chunks that have
-   * nothing need no row.
+   * Chunks of [from, to) that have anything: what `zero` has to do there. To be asked before a change begins.
+   *
+   * @throws FsError EFBIG when they are too many for one batch of rows
    */
-  zero(inode: Inode, from: number, to: number, rows: RowWriter): void {
-    for (const indx of this.#namespace.chunkIndexes(inode)) {
-      const begin = Math.max(from, indx * CHUNK_BYTES);
-      const end = Math.min(to, (indx + 1) * CHUNK_BYTES);
-      if (begin >= end) continue;
-      const pos = begin - indx * CHUNK_BYTES;
-      this.#namespace.chunk(inode, indx).zero(pos, end - begin);
-      rows.zero(inode.ino, indx, pos, end - begin);
+  chunksIn(inode: Inode, from: number, to: number): number[] {
+    const found = this.#namespace
+      .chunkIndexes(inode)
+      .filter((indx) => indx * CHUNK_BYTES < to && (indx + 1) * CHUNK_BYTES > from);
+    if (found.length > ZEROED_CHUNKS_MAX) throw new FsError('EFBIG', { message: 'too much to be zeroed at once' });
+    return found;
+  }
+
+  /** Makes [from, to) of these chunks a hole, in memory; the rows that say so go into the caller's batch. */
+  zero(inode: Inode, chunks: readonly number[], from: number, to: number, rows: RowWriter): void {
+    for (const indx of chunks) {
+      const start = indx * CHUNK_BYTES;
+      const pos = Math.max(from - start, 0);
+      const len = Math.min(to - start, CHUNK_BYTES) - pos;
+      this.#namespace.chunk(inode, indx).zero(pos, len);
+      rows.zero(inode.ino, indx, pos, len);
     }
   }
 
   /**
-   * Makes [to, to + length) of `target` the same bytes as [from, from + length) of `source`, by sharing slices; the rows
-   * go into the caller's batch. The ranges do not overlap, and the source's lies within its length. A source in very many
-   * pieces is shared in part: answers the bytes that are.
+   * What [from, from + length) of a file consists of, for `share`. Of a range in very many pieces only the first part,
+   * so that the rows fit into one batch. To be asked before a change begins.
    */
-  share(source: Inode, from: number, target: Inode, to: number, length: number, rows: RowWriter): number {
-    const pieces: { at: number; len: number; id: number; size: number; off: number }[] = [];
-    // Collected first: when source and target are one file, its map changes on the way.
+  piecesOf(source: Inode, from: number, length: number): SharedPiece[] {
+    const pieces: SharedPiece[] = [];
     this.#visit(source, from, length, (at, len, id, size, off) => {
-      if (pieces.length < SHARED_PIECES_MAX) pieces.push({ at, len, id, size, off });
+      if (pieces.length >= SHARED_PIECES_MAX) return;
+      pieces.push({ at: at - from, len, id, size: id === 0 ? 0 : this.#sharedSize(id, size), off });
     });
+    return pieces;
+  }
+
+  /** Makes the file at `to` the same bytes as the pieces, by sharing slices; the rows go into the caller's batch. */
+  share(pieces: readonly SharedPiece[], target: Inode, to: number, rows: RowWriter): void {
     for (const { at, len, id, size, off } of pieces) {
-      let done = 0;
-      while (done < len) {
-        const begin = to + (at - from) + done;
+      for (let done = 0; done < len;) {
+        const begin = to + at + done;
         const indx = Math.floor(begin / CHUNK_BYTES);
         const pos = begin - indx * CHUNK_BYTES;
         const n = Math.min(len - done, CHUNK_BYTES - pos);
@@ -165,8 +189,6 @@ export class DataPlane {
         done += n;
       }
     }
-    const last = pieces.at(-1);
-    return last === undefined ? 0 : last.at + last.len - from;
   }
 
   // -- reading --
@@ -241,6 +263,7 @@ export class DataPlane {
   closed(ino: number): void {
     this.#packer.forget(ino);
     this.#readahead.forget(ino);
+    this.#owed.delete(ino);
   }
 
   /** Nothing written so far waits for more in its block. */
@@ -253,7 +276,7 @@ export class DataPlane {
     return [...this.#packs.values()].filter((pack) => pack.isSealed && !pack.isUploaded).map(({ id }) => id);
   }
 
-  /** Are all upload marks that arrived in the log? */
+  /** Are all upload marks that arrived in the log? Throws FsError EIO when they never will be. */
   uploadsAreLogged(): boolean {
     this.#logUploads();
     return this.#unlogged.length === 0;
@@ -270,7 +293,12 @@ export class DataPlane {
   onMessage(message: Extract<ToOwner, { t: 'uploaded' | 'block-file' }>): void {
     if (message.t === 'block-file') return this.#files.add(message);
     this.#unlogged.push(message);
-    this.#logUploads();
+    try {
+      this.#logUploads();
+    } catch (error) {
+      // The log has failed: whoever changes or commits something is told so.
+      if (!(error instanceof FsError)) throw error;
+    }
   }
 
   stats(): Record<string, number> {
@@ -311,7 +339,7 @@ export class DataPlane {
   #logUploads(): void {
     while (this.#unlogged.length > 0) {
       const { id, sizeBytes, crcs } = this.#unlogged[0]!;
-      if (this.#log!.room(crcs.byteLength) === 'wait') return;
+      if (!this.#log!.roomForMark(crcs.byteLength)) return;
       this.#unlogged.shift();
       this.#log!.appendUploaded(id, sizeBytes, crcs);
       this.#namespace.putSlice(id, sizeBytes, crcs);
@@ -326,19 +354,20 @@ export class DataPlane {
     packs.add(pack);
   }
 
+  /** The ticket is answered when all that is owed is in the store; it stays owed until then, for others who ask. */
   #awaitUploads(inode: Inode, ticket: Ticket): boolean {
     const owed = this.#owed.get(inode.ino);
     if (owed === undefined) return false;
-    this.#owed.delete(inode.ino);
-    const waiting: number[] = [];
     for (const id of owed) {
       const pack = this.#packs.get(id);
-      if (pack === undefined || pack.isUploaded) continue;
-      if (!pack.isSealed) this.#packer.seal(pack);
-      waiting.push(id);
+      if (pack === undefined || pack.isUploaded) owed.delete(id);
+      else if (!pack.isSealed) this.#packer.seal(pack);
     }
-    if (waiting.length === 0) return false;
-    this.#post({ t: 'await-uploads', ticket, packs: waiting });
+    if (owed.size === 0) {
+      this.#owed.delete(inode.ino);
+      return false;
+    }
+    this.#post({ t: 'await-uploads', ticket, packs: [...owed] });
     return true;
   }
 
@@ -356,10 +385,24 @@ export class DataPlane {
       const indx = Math.floor(at / CHUNK_BYTES);
       const start = indx * CHUNK_BYTES;
       const n = Math.min(end, start + CHUNK_BYTES) - at;
-      const map: ChunkMap = this.#namespace.chunk(inode, indx);
+      const map = this.#namespace.chunk(inode, indx);
       map.visit(at - start, n, (pos, len, id, size, off) => visit(start + pos, len, id, size, off));
       at += n;
     }
+  }
+
+  /** The size that a record of the slice is to carry. */
+  #sharedSize(id: number, known: number): number {
+    if (known !== 0) return known;
+    const pack = this.#packs.get(id);
+    if (pack !== undefined) return pack.isSealed ? pack.sizeBytes : 0;
+    return this.#sliceSize(id);
+  }
+
+  #sliceSize(id: number): number {
+    const size = this.#namespace.sliceSize(id);
+    if (size === undefined) throw new FsError('EIO', { message: `the size of slice ${id} is not known` });
+    return size;
   }
 
   #readLog(
@@ -408,25 +451,31 @@ export class DataPlane {
   }
 
   #blockRef(id: number, sliceBytes: number, indx: number): BlockRef {
-    const size = sliceBytes === 0 ? this.#namespace.sliceSize(id) : sliceBytes;
-    if (size === undefined) throw new FsError('EIO', { message: `the size of slice ${id} is not known` });
+    const size = sliceBytes === 0 ? this.#sliceSize(id) : sliceBytes;
     const sizeBytes = Math.min(this.#blockBytes, size - indx * this.#blockBytes);
     const crcs = this.#namespace.granules(id, indx);
     return crcs === undefined ? { id, indx, sizeBytes } : { id, indx, sizeBytes, crcs };
   }
 
-  /** Blocks of the store behind [from, to) of the file that are in no local file yet, each once, in order. */
+  /**
+   * Blocks of the store behind [from, to) of the file that are in no local file yet, each once, in order. It ends before
+   * what is damaged: who reads that is told so.
+   */
   #storedBlocks(inode: Inode, from: number, to: number): BlockRef[] {
     const blocks: BlockRef[] = [];
-    this.#visit(inode, from, Math.min(to, inode.length) - from, (_at, len, id, size, off) => {
-      if (id === 0 || this.#packs.has(id)) return;
-      for (let indx = Math.floor(off / this.#blockBytes); indx * this.#blockBytes < off + len; indx++) {
-        const last = blocks.at(-1);
-        if (last?.id === id && last.indx === indx) continue;
-        const block = this.#blockRef(id, size, indx);
-        if (!this.#files.has(id, indx, 0, block.sizeBytes)) blocks.push(block);
-      }
-    });
+    try {
+      this.#visit(inode, from, Math.min(to, inode.length) - from, (_at, len, id, size, off) => {
+        if (id === 0 || this.#packs.has(id)) return;
+        for (let indx = Math.floor(off / this.#blockBytes); indx * this.#blockBytes < off + len; indx++) {
+          const last = blocks.at(-1);
+          if (last?.id === id && last.indx === indx) continue;
+          const block = this.#blockRef(id, size, indx);
+          if (!this.#files.has(id, indx, 0, block.sizeBytes)) blocks.push(block);
+        }
+      });
+    } catch (error) {
+      if (!(error instanceof FsError)) throw error;
+    }
     return blocks;
   }
 }

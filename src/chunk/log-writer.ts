@@ -1,5 +1,4 @@
 import type { MessagePort } from 'node:worker_threads';
-import '../workers/webassembly.js';
 import { assert } from '../base/assert.js';
 import { errnoName } from '../base/errno.js';
 import { FsError } from '../base/errors.js';
@@ -79,6 +78,8 @@ export class LogWriter implements Journal {
     const { memory, ringOffset, ringBytes, segmentBytes, startLsn } = shared;
     assert(ringBytes % 8 === 0 && segmentBytes % ringBytes === 0, 'segments are a multiple of the ring');
     assert(startLsn % 8 === 0, 'the log goes on at the end of a record');
+    const left = ringBytes - (startLsn % ringBytes);
+    assert(left >= RECORD_HEADER_BYTES, 'the log goes on where a PAD still fits');
     this.#port = port;
     this.#ring = new Uint8Array(memory.buffer, ringOffset, ringBytes);
     this.#view = new DataView(memory.buffer, ringOffset, ringBytes);
@@ -139,6 +140,21 @@ export class LogWriter implements Journal {
     Atomics.store(this.#control, LogControl.OWNER_WAITS, 0n);
     this.#hasAskedAgain = false;
     return 'ok';
+  }
+
+  /**
+   * Asked before an upload mark, which may use the reserve: a full disk must not keep a commit from freeing space. False:
+   * the eventfd will be written when it is worth asking again.
+   *
+   * @throws FsError `EIO`: the log failed and takes nothing more
+   */
+  roomForMark(payloadBytes: number): boolean {
+    if (this.#read(LogControl.FAILED_ERRNO) !== 0) throw new FsError('EIO', { message: 'the local log failed' });
+    const end = this.#appended + this.#worstBytes(payloadBytes, 1);
+    if (end <= this.#limit || this.#isFree(end)) return true;
+    Atomics.store(this.#control, LogControl.OWNER_WAITS, 1n);
+    this.#wakeThread();
+    return this.#isFree(end);
   }
 
   /** One batch of rows; answers the record's LSN. */

@@ -110,6 +110,7 @@ export class Packer {
   #shared: Pack | undefined;
   /** By inode, the one that wrote last at the end. */
   readonly #writers = new Map<number, Writer>();
+  #last: Writer | undefined;
   /** Begun by files that stream no more; the next stream fills them up. */
   readonly #idle: Pack[] = [];
 
@@ -150,6 +151,7 @@ export class Packer {
     const writer = this.#writers.get(ino);
     if (writer === undefined) return;
     this.#writers.delete(ino);
+    if (writer === this.#last) this.#last = undefined;
     if (writer.pack !== undefined) this.#idle.push(writer.pack);
   }
 
@@ -159,11 +161,11 @@ export class Packer {
   }
 
   #note(ino: number, offset: number, bytes: number): Writer {
-    let writer = this.#writers.get(ino);
-    if (writer === undefined) {
-      writer = { next: offset, streamed: 0, pack: undefined };
-      if (this.#writers.size >= WRITERS_MAX) this.forget(this.#writers.keys().next().value!);
+    const writer = this.#writers.get(ino) ?? this.#begin(ino, offset);
+    if (writer !== this.#last) {
+      this.#writers.delete(ino);
       this.#writers.set(ino, writer);
+      this.#last = writer;
     }
     if (writer.next !== offset) writer.streamed = 0;
     writer.streamed += bytes;
@@ -171,9 +173,17 @@ export class Packer {
     return writer;
   }
 
+  #begin(ino: number, offset: number): Writer {
+    if (this.#writers.size >= WRITERS_MAX) this.forget(this.#writers.keys().next().value!);
+    const writer: Writer = { next: offset, streamed: 0, pack: undefined };
+    this.#writers.set(ino, writer);
+    return writer;
+  }
+
   #openForStream(): Pack {
-    if (this.#open().length >= OPEN_PACKS_MAX) {
-      // The stream that began longest ago gives its pack up.
+    const shared = this.#shared === undefined ? 1 : 0;
+    if (this.#open().length + shared >= OPEN_PACKS_MAX) {
+      // The stream that wrote longest ago gives its pack up.
       for (const writer of this.#writers.values()) {
         if (writer.pack === undefined) continue;
         this.seal(writer.pack);

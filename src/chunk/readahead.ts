@@ -16,7 +16,9 @@ interface Reader {
 export class Readahead {
   readonly #storedBlocks: (inode: Inode, from: number, to: number) => BlockRef[];
   readonly #post: (blocks: BlockRef[]) => void;
+  /** By inode, the one that read last at the end. */
   readonly #readers = new Map<number, Reader>();
+  #last: Reader | undefined;
 
   constructor(options: {
     storedBlocks(inode: Inode, from: number, to: number): BlockRef[];
@@ -32,14 +34,19 @@ export class Readahead {
     const reader = this.#readers.get(inode.ino);
     if (reader === undefined) {
       if (this.#readers.size >= READERS_MAX) this.#readers.delete(this.#readers.keys().next().value!);
-      this.#readers.set(inode.ino, { next: end, asked: end });
+      this.#last = { next: end, asked: end };
+      this.#readers.set(inode.ino, this.#last);
       return;
+    }
+    if (reader !== this.#last) {
+      this.#readers.delete(inode.ino);
+      this.#readers.set(inode.ino, reader);
+      this.#last = reader;
     }
     // The kernel's own readahead reaches the owner out of order by a request or two.
     const isSequential = offset <= reader.next && end >= reader.next;
     if (!isSequential) {
-      if (offset < reader.next || offset > reader.asked + READAHEAD_BYTES)
-        Object.assign(reader, { next: end, asked: end });
+      if (offset < reader.next || offset > reader.asked + READAHEAD_BYTES) reader.next = reader.asked = end;
       return;
     }
     reader.next = end;

@@ -332,7 +332,7 @@ async function startWriting(options: SessionStart, store: ObjectStore, state: Lo
     if (message.t === 'read') void common.reader.read(message);
     else if (message.t === 'readahead') common.reader.readahead(message.blocks);
     else if (message.t === 'sealed') uploader.add(message.pack);
-    else void answerWhenUploaded(handle, uploader, message.ticket, message.packs);
+    else void answerWhenUploaded(handle, { uploader, log }, message.ticket, message.packs);
   };
   for (const pack of base.packs) uploader.add(pack);
   const committer = new Committer({
@@ -354,16 +354,16 @@ async function startWriting(options: SessionStart, store: ObjectStore, state: Lo
   return VolumeSession.assemble({ spec, store, ...common, base, writing, owner, fuseFd });
 }
 
-/** A close or fsync of a mount with `writeback: false` answers when the bytes are in the store. */
+/** A close or fsync of a mount with `writeback: false` answers when the bytes are in the store, and their names on the disk. */
 async function answerWhenUploaded(
   owner: OwnerHandle,
-  uploader: Uploader,
+  { uploader, log }: Pick<Writing, 'uploader' | 'log'>,
   ticket: number,
   packs: number[],
 ): Promise<void> {
   try {
     uploader.hurry();
-    await uploader.waitFor(packs);
+    await Promise.all([uploader.waitFor(packs), log.flush()]);
     owner.reply(ticket, 0, null);
   } catch {
     // The uploader has logged why; it keeps the bytes and tries again.

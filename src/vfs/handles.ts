@@ -15,9 +15,12 @@ export class Handles {
   readonly #open = new Map<number, Handle>();
   #next = 1;
 
-  /** @throws FsError ENFILE when HANDLES_MAX are open */
-  add(inode: Inode, flags: number): number {
+  /** @throws FsError ENFILE when HANDLES_MAX are open; asked before the change that an `add` belongs to */
+  checkRoom(): void {
     if (this.#open.size >= HANDLES_MAX) throw new FsError('ENFILE');
+  }
+
+  add(inode: Inode, flags: number): number {
     const fh = this.#next++;
     this.#open.set(fh, { inode, flags });
     return fh;

@@ -86,12 +86,11 @@ export class Vfs implements VfsOps {
   symlink(caller: Caller, parent: number, name: ByteString, target: Uint8Array): Inode {
     if (target.length === 0) throw new FsError('ENOENT');
     if (target.length > SYMLINK_BYTES_MAX) throw new FsError('ENAMETOOLONG');
-    // The request's buffer is used again.
-    const kept = target.slice();
-    return this.#create(parent, name, { type: FileType.SYMLINK, mode: 0o777, ...idsOf(caller), target: kept });
+    return this.#create(parent, name, { type: FileType.SYMLINK, mode: 0o777, ...idsOf(caller), target });
   }
 
   create(caller: Caller, parent: number, name: ByteString, mode: number, flags: number): { inode: Inode; fh: number } {
+    this.#handles.checkRoom();
     const inode = this.#create(parent, name, { type: FileType.FILE, mode: mode & 0o7777, ...idsOf(caller) });
     return { inode, fh: this.#openHandle(inode, flags) };
   }
@@ -150,7 +149,7 @@ export class Vfs implements VfsOps {
   setxattr(ino: number, name: ByteString, value: Uint8Array, flags: number): void {
     this.#checkWritable();
     if (name.startsWith('system.')) throw new FsError('EOPNOTSUPP');
-    this.#namespace.setXattr(this.#need(ino), name, value.slice(), flags);
+    this.#namespace.setXattr(this.#need(ino), name, value, flags);
   }
 
   removexattr(ino: number, name: ByteString): void {
@@ -166,6 +165,7 @@ export class Vfs implements VfsOps {
       this.#checkWritable();
       if (inode.isDirectory) throw new FsError('EISDIR');
     }
+    this.#handles.checkRoom();
     if ((flags & O_TRUNC) !== 0 && inode.type === FileType.FILE) {
       changeAttributes(this.#namespace, this.#data, inode, { size: 0 });
     }
@@ -224,6 +224,7 @@ export class Vfs implements VfsOps {
   opendir(ino: number): number {
     const inode = this.#need(ino);
     if (!inode.isDirectory) throw new FsError('ENOTDIR');
+    this.#handles.checkRoom();
     return this.#openHandle(inode, 0);
   }
 

@@ -26,6 +26,9 @@ export function dropCapabilities(namespace: Namespace, inode: Inode): void {
 export function changeAttributes(namespace: Namespace, data: DataPlane, inode: Inode, change: AttrChange): void {
   const { size } = change;
   if (size !== undefined) checkSize(inode, size);
+  const lengthBefore = inode.length;
+  // What lay beyond the new end must never be seen again, even if the file grows over it.
+  const zeroed = size !== undefined && size < lengthBefore ? data.chunksIn(inode, size, lengthBefore) : [];
   const isGiven = change.uid !== undefined || change.gid !== undefined;
   if (size !== undefined || isGiven) dropCapabilities(namespace, inode);
 
@@ -40,12 +43,8 @@ export function changeAttributes(namespace: Namespace, data: DataPlane, inode: I
     ({ sec: inode.mtime, nsec: inode.mtimensec } = given(change.mtime));
   }
   ({ sec: inode.ctime, nsec: inode.ctimensec } = given(change.ctime));
-  const lengthBefore = inode.length;
   if (size !== undefined) inode.length = size;
-  namespace.changed(inode, (rows) => {
-    // What lay beyond the new end must never be seen again, even if the file grows over it.
-    if (size !== undefined && size < lengthBefore) data.zero(inode, size, lengthBefore, rows);
-  });
+  namespace.changed(inode, (rows) => data.zero(inode, zeroed, size ?? 0, lengthBefore, rows));
 }
 
 function checkSize(inode: Inode, size: number): void {

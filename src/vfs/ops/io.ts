@@ -61,14 +61,14 @@ export function allocate(
   const rest = mode & ~FALLOC_KEEP_SIZE;
   if (rest !== 0 && rest !== FALLOC_PUNCH_HOLE && rest !== FALLOC_ZERO_RANGE) throw new FsError('EOPNOTSUPP');
   if (rest === FALLOC_PUNCH_HOLE && !keepsSize) throw new FsError('EOPNOTSUPP');
-  dropCapabilities(namespace, inode);
   const lengthBefore = inode.length;
+  const zeroedEnd = Math.min(end, lengthBefore);
+  const zeroed = rest !== 0 && offset < lengthBefore ? data.chunksIn(inode, offset, zeroedEnd) : [];
+  dropCapabilities(namespace, inode);
   if (!keepsSize) inode.length = Math.max(inode.length, end);
   inode.mode = withoutSetId(inode.mode);
   touch(namespace, inode);
-  namespace.changed(inode, (rows) => {
-    if (rest !== 0 && offset < lengthBefore) data.zero(inode, offset, Math.min(end, lengthBefore), rows);
-  });
+  namespace.changed(inode, (rows) => data.zero(inode, zeroed, offset, zeroedEnd, rows));
 }
 
 export function seek(data: DataPlane, inode: Inode, offset: number, whence: number): number {
@@ -95,20 +95,13 @@ export function copyRange(
   if (wanted <= 0) return 0;
   if (to.offset + wanted > FILE_BYTES_MAX) throw new FsError('EFBIG');
   if (from.inode === to.inode && Math.abs(from.offset - to.offset) < wanted) throw new FsError('EINVAL');
+  const pieces = data.piecesOf(from.inode, from.offset, wanted);
+  const last = pieces.at(-1)!;
+  const copied = last.at + last.len;
   dropCapabilities(namespace, to.inode);
   to.inode.mode = withoutSetId(to.inode.mode);
+  to.inode.length = Math.max(to.inode.length, to.offset + copied);
   touch(namespace, to.inode);
-  const lengthBefore = to.inode.length;
-  let copied = 0;
-  // The length that the batch carries is known only when the pieces are: rows of the node come first, so it is grown to
-  // what is wanted and corrected by a second batch in the rare case of a source in very many pieces.
-  to.inode.length = Math.max(lengthBefore, to.offset + wanted);
-  namespace.changed(to.inode, (rows) => {
-    copied = data.share(from.inode, from.offset, to.inode, to.offset, wanted, rows);
-  });
-  if (copied < wanted) {
-    to.inode.length = Math.max(lengthBefore, to.offset + copied);
-    namespace.changed(to.inode);
-  }
+  namespace.changed(to.inode, (rows) => data.share(pieces, to.inode, to.offset, rows));
   return copied;
 }
