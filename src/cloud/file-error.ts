@@ -33,6 +33,9 @@ export function fileError(error: unknown, doing: string, where: { key?: string; 
     case 'EDQUOT':
       // Space does not come back by asking again at once.
       return make('unavailable', `no space is left, ${code}`, false);
+    case 'EIO':
+      // Nor does a bad disk get better.
+      return make('unavailable', 'the disk failed, EIO', false);
     default:
       return make('unavailable', code);
   }
