@@ -1,3 +1,4 @@
+import { startTimer } from '../base/clock.js';
 import { VolumeError, toVolumeError } from '../base/errors.js';
 import { startDaemon, type DaemonClient } from '../mount/client.js';
 import type { MountSpec } from '../mount/spec.js';
@@ -8,6 +9,9 @@ import { mountedFs } from './mounted-fs.js';
 import { resolveOptions, type MountOptions, type ResolvedOptions } from './options.js';
 import { newestVersion } from './versions.js';
 import { rpcFs } from './volume-fs.js';
+
+/** A daemon kills itself long before. */
+const END_LIMIT_MS = 60_000;
 
 export interface SessionOptions {
   /** 'mount' = through FUSE; 'open' = calls only. */
@@ -38,6 +42,31 @@ export class Session {
   /** Has the daemon ended: unmounted by somebody, or dead? */
   get isEnded(): boolean {
     return this.#isEnded;
+  }
+}
+
+/**
+ * Waits until a daemon that was told to end is gone, with its mount and its lock. A connection that waits for nothing keeps
+ * no process alive, so a timer does.
+ * @throws VolumeError `timeout`
+ */
+export async function daemonEnd(client: DaemonClient): Promise<void> {
+  const late = new AbortController();
+  const cancel = startTimer(END_LIMIT_MS, () => late.abort());
+  const isLate = new Promise<never>((_, reject) => {
+    late.signal.addEventListener('abort', () => {
+      reject(
+        new VolumeError(
+          'timeout',
+          `the daemon of ${client.info.volume} did not end; its log is ${client.info.logPath}`,
+        ),
+      );
+    });
+  });
+  try {
+    await Promise.race([client.ended, isLate]);
+  } finally {
+    cancel();
   }
 }
 

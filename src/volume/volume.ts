@@ -10,7 +10,7 @@ import { checkName, generateName, newFamily } from './names.js';
 import type { MountOptions, OpenOptions } from './options.js';
 import { defaultBucket, places } from './places.js';
 import { parseDuration, parseFlag, parseText, type Duration } from './quantities.js';
-import { startSession, type Session } from './session.js';
+import { daemonEnd, startSession, type Session } from './session.js';
 import { handleOfRecord, newestVersion, readLocator } from './versions.js';
 import { closedFs } from './volume-fs.js';
 
@@ -194,7 +194,7 @@ export abstract class Volume {
 
   /** @internal Waits until the daemon is gone, and forgets it. */
   protected async detach(session: Session): Promise<void> {
-    await session.client.ended;
+    await daemonEnd(session.client);
     if (this.session === session) this.session = undefined;
   }
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { connectDaemon } from '../../mount/client.js';
+import { daemonEnd } from '../../volume/session.js';
 import { say, type Terminal } from '../terminal.js';
 
 export function abandonCommand(terminal: Terminal): Command {
@@ -12,7 +13,7 @@ export function abandonCommand(terminal: Terminal): Command {
       const client = await connectDaemon(path);
       const { volume } = client.info;
       await client.call('abandon', { delete: options.delete === true });
-      await client.ended;
+      await daemonEnd(client);
       const kept =
         options.delete === true ? 'unpublished work is deleted' : 'what was staged is kept: mount it again to go on';
       say(terminal, `abandoned ${volume} at ${path}; ${kept}`);

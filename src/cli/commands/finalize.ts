@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { connectDaemon } from '../../mount/client.js';
+import { daemonEnd } from '../../volume/session.js';
 import type { VersionRecord } from '../../version/record.js';
 import { parseDuration } from '../../volume/quantities.js';
 import { asUsage } from '../arguments.js';
@@ -23,7 +24,7 @@ export function finalizeCommand(terminal: Terminal): Command {
       const record = await publishProgress(terminal, (onProgress) =>
         client.call<VersionRecord>('finalize', params, { onProgress }),
       );
-      await client.ended;
+      await daemonEnd(client);
       await printLine(terminal, record.locator);
     });
 }

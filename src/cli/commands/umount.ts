@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { connectDaemon } from '../../mount/client.js';
+import { daemonEnd } from '../../volume/session.js';
 import type { MountStatus } from '../../mount/spec.js';
 import { bytesText, say, type Terminal } from '../terminal.js';
 
@@ -12,7 +13,7 @@ export function umountCommand(terminal: Terminal): Command {
       const client = await connectDaemon(path);
       const status = await client.call<MountStatus>('status');
       await client.call('umount');
-      await client.ended;
+      await daemonEnd(client);
       say(terminal, `unmounted ${status.volume} from ${status.path ?? path}`);
       if (status.readOnly || !status.unpublished) return;
       say(
