@@ -6,7 +6,7 @@ import { VolumeError } from '../base/errors.js';
 import { serializeSetting } from '../meta/stores/setting.js';
 import { type Database, loadSqlJs } from '../meta/stores/sql.js';
 import { openImage } from '../meta/stores/validate.js';
-import { syncDirectory, writeDurably } from './index-build.js';
+import { syncDirectory, writeDurably } from './durable-file.js';
 
 /** Where JuiceFS finds the objects: its own `Storage` and `Bucket`, and the `Name` that precedes every key. */
 export interface JuicefsPlace {

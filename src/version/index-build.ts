@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync, rmSync } from 'node:fs';
 
 import { VolumeError } from '../base/errors.js';
 import { INDEX_BYTES_MAX, MIB } from '../base/limits.js';
@@ -11,10 +10,11 @@ import type { Setting } from '../meta/stores/setting.js';
 import { type Database, loadSqlJs } from '../meta/stores/sql.js';
 import { type ApplyStats, IndexApplier } from '../meta/stores/sqlite-apply.js';
 import { readSetting } from '../meta/stores/validate.js';
+import { putInPlace, writeDurably } from './durable-file.js';
 import { kernelOverlay } from './kernel-overlay.js';
 import { LogReplay, type Replay, type UploadedPack } from './log-replay.js';
 
-/** Plain data: it goes to another thread. */
+/** Plain data: it goes to another process. */
 export interface BuildTask {
   /** Path of the image that the log goes on from, checked before; null: an empty volume of `setting`. */
   base: string | null;
@@ -35,13 +35,9 @@ export interface BuildTask {
   meta: Record<string, string>;
 }
 
-export interface BuildResult extends ApplyStats, Replay {
-  /** Of the image file, lower-case hex. */
-  sha256: string;
-  bytes: number;
-}
+export interface BuildResult extends ApplyStats, Replay, StoredImage {}
 
-/** {@link BuildTask} done in this thread, which is busy for all that time. */
+/** {@link BuildTask} done here: this process is busy for all that time, and `out` is not written atomically. */
 export async function buildIndexHere(task: BuildTask): Promise<BuildResult> {
   const sql = await loadSqlJs();
   const db = new sql.Database(baseImage(sql, task));
@@ -54,7 +50,7 @@ export async function buildIndexHere(task: BuildTask): Promise<BuildResult> {
     const read = replay.run(readLog(logDirectory, options), task.uploaded);
     const stats = applier.finish();
     writeMeta(db, task.meta);
-    return { ...stats, ...read, ...writeImage(task.out, db.export()) };
+    return { ...stats, ...read, ...storeImage(task.out, db.export()) };
   } catch (error) {
     throw damagedBase(error) ?? error;
   } finally {
@@ -78,12 +74,29 @@ function writeMeta(db: Database, meta: Readonly<Record<string, string>>): void {
   for (const entry of Object.entries(meta)) db.run('INSERT OR REPLACE INTO vol_meta VALUES (?, ?)', entry);
 }
 
+export interface StoredImage {
+  /** Of the image file, lower-case hex. */
+  sha256: string;
+  bytes: number;
+}
+
 /**
  * Writes an image whole and durably: a reader of `path` sees the old file or the new one.
  *
  * @throws VolumeError `unsupported` when it is larger than what can be opened again
  */
-export function writeImage(path: string, image: Uint8Array): { sha256: string; bytes: number } {
+export function writeImage(path: string, image: Uint8Array): StoredImage {
+  const temporary = `${path}.${process.pid}.new`;
+  try {
+    const stored = storeImage(temporary, image);
+    putInPlace(temporary, path);
+    return stored;
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
+
+function storeImage(path: string, image: Uint8Array): StoredImage {
   if (image.length > INDEX_BYTES_MAX) {
     const [is, max] = [image.length, INDEX_BYTES_MAX].map((n) => `${Math.round(n / MIB)} MiB`);
     throw new VolumeError(
@@ -91,34 +104,6 @@ export function writeImage(path: string, image: Uint8Array): { sha256: string; b
       `the index would have ${is}, at most ${max} can be opened: use several volumes`,
     );
   }
-  const temporary = `${path}.new`;
-  try {
-    writeDurably(temporary, image);
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  syncDirectory(dirname(path));
+  writeDurably(path, image);
   return { sha256: createHash('sha256').update(image).digest('hex'), bytes: image.length };
-}
-
-/** A new file with these bytes, on the disk. */
-export function writeDurably(path: string, bytes: Uint8Array): void {
-  const fd = openSync(path, 'w', 0o600);
-  try {
-    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-export function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
 
-import { assert } from '../base/assert.js';
 import { errorToRecord } from '../base/errors.js';
 import { loadSqlJs } from '../meta/stores/sql.js';
 import { validateImage } from '../meta/stores/validate.js';
 import { type BuildTask, buildIndexHere } from './index-build.js';
 
-/** What this thread is made for; it does one thing and ends, and all memory that it took goes with it. */
+/** What this process is made for; it does one thing and ends. */
 export type IndexTask = { build: BuildTask } | { check: string };
 
 async function perform(task: IndexTask): Promise<unknown> {
@@ -15,9 +13,15 @@ async function perform(task: IndexTask): Promise<unknown> {
   return validateImage(await loadSqlJs(), readFileSync(task.check));
 }
 
-assert(parentPort !== null, 'this runs as a worker thread');
-try {
-  parentPort.postMessage({ result: await perform(workerData as IndexTask) });
-} catch (error) {
-  parentPort.postMessage({ error: errorToRecord(error) });
+async function answer(task: IndexTask): Promise<void> {
+  try {
+    process.send?.({ result: await perform(task) });
+  } catch (error) {
+    process.send?.({ error: errorToRecord(error) });
+  }
+  process.disconnect();
 }
+
+// Nobody waits for the answer of a process whose parent is gone.
+process.once('disconnect', () => process.exit());
+process.once('message', (task) => void answer(task as IndexTask));
