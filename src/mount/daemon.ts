@@ -100,6 +100,7 @@ class Daemon {
       fsname: `forkfs:${spec.volume.name}`,
       readOnly: spec.access === 'ro',
       allowOther: spec.allowOther,
+      kernelWriteback: spec.kernelWriteback,
     });
     this.#isMounted = true;
     this.#guardian = Guardian.start(mountPath);

@@ -93,8 +93,8 @@ export class OwnerHandle {
   /** Ends the thread in order: it closes what is open and leaves its loop. */
   async stop(): Promise<void> {
     if (this.#hasEnded) return;
-    const exited = once(this.#worker, 'exit');
     this.#worker.removeAllListeners('exit');
+    const exited = once(this.#worker, 'exit');
     await this.call('stop');
     this.#hasEnded = true;
     this.#port.close();

@@ -224,6 +224,8 @@ class Owner {
 try {
   const owner = await Owner.create();
   owner.run();
+  // Ends the thread, whatever is still open in it.
+  process.exit(0);
 } catch (error) {
   logger.error({ err: errorToRecord(error), stack: (error as Error).stack }, 'the owner thread failed');
   post({ t: 'ended', reason: 'failed', error: errorToRecord(error) });
