@@ -29,7 +29,7 @@ export type LogReply =
   | { t: 'started'; errno: number; message?: string }
   | { t: 'done'; id: number; errno: number }
   | { t: 'answer'; ticket: number; errno: number }
-  | { t: 'failed'; errno: number };
+  | { t: 'failed'; errno: number; message?: string };
 
 export interface LogThreadData {
   shared: LogShared;
@@ -86,18 +86,35 @@ export class LogAppender {
   run(): void {
     for (;;) {
       const seen = Atomics.load(this.#wake, WAKE_INT32);
-      this.#receive();
       const before = this.#written;
-      while (this.#writeSome());
-      const hasReserved = this.#reserve();
-      this.#answerWrites();
-      this.#syncForWaiters();
+      const hasMore = this.#guarded(() => this.#work());
       if (this.#isStopping && this.#isIdle()) break;
-      if (hasReserved) continue;
+      if (hasMore) continue;
       if (this.#written > before) Atomics.wait(this.#wake, WAKE_INT32, seen, DOZE_MS);
       else this.#sleep(seen);
     }
-    this.#finish();
+    this.#guarded(() => this.#finish());
+  }
+
+  /** One round; true when the next should follow at once. */
+  #work(): boolean {
+    this.#receive();
+    while (this.#writeSome());
+    const hasReserved = this.#reserve();
+    this.#writes = this.#answer(this.#writes, this.#written);
+    this.#syncForWaiters();
+    return hasReserved;
+  }
+
+  /** An exception is a defect, and the log fails of it. But whoever waits is still answered, in the next round. */
+  #guarded(work: () => boolean): boolean {
+    try {
+      return work();
+    } catch (error) {
+      if (this.#failedErrno !== 0) throw error;
+      this.#fail(ERRNO.EIO, String(error));
+      return true;
+    }
   }
 
   /** Sleeps until woken. The flag first, then a last look: an owner that saw no flag has appended before that look. */
@@ -201,11 +218,6 @@ export class LogAppender {
     return result === 0;
   }
 
-  #answerWrites(): void {
-    if (this.#writes.length === 0) return;
-    this.#writes = this.#answer(this.#writes, this.#written);
-  }
-
   /** One wait for the disk answers everybody whose records are written by now. */
   #syncForWaiters(): void {
     if (this.#syncs.length === 0) return;
@@ -250,19 +262,20 @@ export class LogAppender {
   }
 
   /** Nothing is tried again: after a failed fdatasync nobody knows what of the segment is on the disk. */
-  #fail(errno: number): void {
+  #fail(errno: number, message?: string): void {
     this.#failedErrno = errno;
     this.#set(LogControl.FAILED_ERRNO, errno);
     this.#signalOwner();
-    this.#post({ t: 'failed', errno });
+    this.#post({ t: 'failed', errno, ...(message === undefined ? {} : { message }) });
   }
 
-  #finish(): void {
+  #finish(): boolean {
     if (this.#failedErrno === 0) this.#sync();
     const reached = this.#get(LogControl.SYNCED);
     for (const waiter of [...this.#syncs, ...this.#writes]) this.#tell(waiter, waiter.lsn <= reached ? 0 : ERRNO.EIO);
     // A log that failed is left as it is: whoever looks at it later should see all there is.
     if (this.#failedErrno === 0) this.#files.finish(this.#written);
+    return false;
   }
 
   #signalOwner(): void {

@@ -40,7 +40,7 @@ export class LogFiles {
     const current = segmentStart(startLsn, segmentBytes);
     this.#reserved = current;
     this.#keptBytes = startLsn - current;
-    for (const { path, startLsn: start } of listSegments(directory).reverse()) {
+    for (const { path, startLsn: start } of listSegments(directory).toReversed()) {
       if (start > current || start === startLsn) {
         rmSync(path);
         continue;
@@ -105,7 +105,7 @@ export class LogFiles {
 
   /** Everything written (it ends at `writtenLsn`) is on the disk, and so are the names of its files. */
   sync(writtenLsn: number): number {
-    for (const start of [...this.#dirty]) {
+    for (const start of this.#dirty) {
       const result = this.#syncSegment(start, writtenLsn);
       if (result < 0) return result;
     }
@@ -126,13 +126,17 @@ export class LogFiles {
       if (end > lsn || end > writtenLsn) break;
       this.#dirty.delete(start);
       this.#close(start);
-      rmSync(path, { force: true });
+      try {
+        rmSync(path, { force: true });
+      } catch {
+        // The next call tries again.
+      }
     }
   }
 
   /** Gives back what was preallocated behind `endLsn`, and closes everything. */
   finish(endLsn: number): void {
-    for (const [start, fd] of [...this.#fds].reverse()) {
+    for (const [start, fd] of [...this.#fds].toReversed()) {
       if (start >= endLsn) rmSync(segmentPath(this.#directory, start), { force: true });
       else if (start + this.#segmentBytes > endLsn) ftruncateSync(fd, endLsn - start);
       this.#close(start);

@@ -27,6 +27,6 @@ export function listSegments(directory: string): SegmentFile[] {
   }
   return names
     .filter((name) => /^[0-9a-f]{16}\.seg$/.test(name))
-    .sort()
+    .toSorted()
     .map((name) => ({ path: join(directory, name), startLsn: Number.parseInt(name.slice(0, 16), 16) }));
 }

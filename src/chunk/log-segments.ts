@@ -1,8 +1,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
-import { assert } from '../base/assert.js';
 import { ERRNO } from '../base/errno.js';
 import { pread, preadNowait } from '../base/libc.js';
-import { LOG_SEGMENT_BYTES, MIB } from '../base/limits.js';
+import { LOG_SEGMENT_BYTES } from '../base/limits.js';
 import { listSegments, segmentPath, segmentStart, type SegmentFile } from './log-names.js';
 
 /** Segment files that one reader keeps open. */
@@ -19,7 +18,6 @@ export class LogSegments {
   #lastFd = -1;
 
   constructor(directory: string, segmentBytes: number = LOG_SEGMENT_BYTES) {
-    assert(segmentBytes >= MIB / 16, 'a segment has a size');
     this.#directory = directory;
     this.#segmentBytes = segmentBytes;
   }
@@ -78,11 +76,11 @@ export class LogSegments {
 
   /** Closes the files of segments that lie wholly below `lsn`, so that their space is free once they are deleted. */
   forgetBelow(lsn: number): void {
-    for (const start of [...this.#fds.keys()]) if (start + this.#segmentBytes <= lsn) this.#close(start);
+    for (const start of this.#fds.keys()) if (start + this.#segmentBytes <= lsn) this.#close(start);
   }
 
   close(): void {
-    for (const start of [...this.#fds.keys()]) this.#close(start);
+    for (const start of this.#fds.keys()) this.#close(start);
   }
 
   #open(start: number): number | undefined {

@@ -15,13 +15,16 @@ export interface LogThreadOptions {
   /** A sync that cannot be answered through the FUSE descriptor is done (0) or failed (EIO). */
   onAnswer(ticket: Ticket, errno: number): void;
   /** Once: a write or fdatasync failed, and the log takes nothing more. */
-  onFailed(errno: number): void;
+  onFailed(errno: number, message?: string): void;
 }
 
 interface Pending {
   resolve(): void;
   reject(error: Error): void;
 }
+
+/** Of the answer to the start; requests have higher ones. */
+const START_ID = 0;
 
 function failed(): FsError {
   return new FsError('EIO', { message: 'the local log cannot be written any more' });
@@ -38,7 +41,6 @@ export class LogThread {
   readonly #ended: Promise<void>;
   #nextId = 1;
   #hasEnded = false;
-  #isStopping = false;
 
   private constructor(shared: LogShared, options: LogThreadOptions) {
     const channel = new MessageChannel();
@@ -65,12 +67,8 @@ export class LogThread {
   static async start(shared: LogShared, options: LogThreadOptions): Promise<LogThread> {
     const thread = new LogThread(shared, options);
     await new Promise<void>((resolve, reject) => {
-      void thread.#ended.then(() => reject(failed()));
-      thread.#port.on('message', (reply: LogReply) => {
-        if (reply.t !== 'started') thread.#onReply(reply);
-        else if (reply.errno === 0) resolve();
-        else reject(new FsError(errnoName(reply.errno), { message: reply.message ?? 'the local log cannot begin' }));
-      });
+      thread.#pending.set(START_ID, { resolve, reject });
+      thread.#port.on('message', (reply: LogReply) => thread.#onReply(reply));
     });
     return thread;
   }
@@ -118,7 +116,6 @@ export class LogThread {
 
   /** Ends the thread after everything appended is on the disk (look at `failedErrno`), and frees unused segments. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
     this.#send({ t: 'stop' });
     await this.#ended;
   }
@@ -141,32 +138,39 @@ export class LogThread {
   #onReply(reply: LogReply): void {
     switch (reply.t) {
       case 'started':
+        if (reply.errno === 0) this.#settle(START_ID);
+        else {
+          const message = reply.message ?? 'the local log cannot begin';
+          this.#settle(START_ID, new FsError(errnoName(reply.errno), { message }));
+        }
         break;
-      case 'done': {
-        const pending = this.#pending.get(reply.id);
-        this.#pending.delete(reply.id);
-        if (reply.errno === 0) pending?.resolve();
-        else pending?.reject(failed());
+      case 'done':
+        this.#settle(reply.id, reply.errno === 0 ? undefined : failed());
         break;
-      }
       case 'answer':
         this.#options.onAnswer(reply.ticket, reply.errno);
         break;
       case 'failed':
-        this.#options.onFailed(reply.errno);
+        this.#options.onFailed(reply.errno, reply.message);
         break;
       default:
         reply satisfies never;
     }
   }
 
-  /** The thread died of an exception, which is a defect: to everybody else the log failed. */
+  #settle(id: number, error?: Error): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (error === undefined) pending?.resolve();
+    else pending?.reject(error);
+  }
+
+  /** The thread died, which is a defect: to everybody else the log failed. */
   #onError(error: unknown): void {
     const errno = ERRNO.EIO;
     Atomics.store(this.#control, LogControl.FAILED_ERRNO, BigInt(errno));
     if (Atomics.exchange(this.#control, LogControl.OWNER_WAITS, 0n) !== 0n) eventfdWrite(this.#options.wakeFd);
-    if (!this.#isStopping) this.#options.onFailed(errno);
-    process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+    this.#options.onFailed(errno, String(error));
   }
 
   #onExit(): void {

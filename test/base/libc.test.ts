@@ -93,7 +93,13 @@ test('answers -errno', () => {
   assert.is(libc.fdatasync(-1), -ERRNO.EBADF);
   assert.is(libc.fallocate(-1, 0, 10), -ERRNO.EBADF);
   assert.is(libc.setNonblocking(-1), -ERRNO.EBADF);
-  assert.is(libc.poll(new Array(17).fill(0), 0), -ERRNO.EINVAL);
+  assert.is(
+    libc.poll(
+      Array.from({ length: 17 }, () => 0),
+      0,
+    ),
+    -ERRNO.EINVAL,
+  );
 });
 
 test('fallocate gives space, fdatasync answers 0', () => {

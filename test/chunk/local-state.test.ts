@@ -7,16 +7,19 @@ import * as assert from 'uvu/assert';
 import { VolumeError } from '../../dist/base/errors.js';
 import { LocalState, type BaseRecord } from '../../dist/chunk/local-state.js';
 import { RecordKind } from '../../dist/chunk/log-format.js';
-import { SEGMENT, needRoom, numbered, startLog, temporary } from './support/log-fixture.ts';
+import { SEGMENT, needRoom, numbered, startLog, stopAll, temporary } from './support/log-fixture.ts';
 
 const test = suite('local state');
-let folder = temporary();
+let folder: ReturnType<typeof temporary>;
 let directory = '';
 test.before.each(() => {
   folder = temporary();
   directory = join(folder.directory, 'family', 'volume');
 });
-test.after.each(() => folder.remove());
+test.after.each(async () => {
+  await stopAll();
+  folder.remove();
+});
 
 const base: BaseRecord = {
   format: 1,
@@ -140,7 +143,7 @@ test('sweeps away what a killed session left half made', () => {
   for (const name of ['commit-v-3-x.db', 'base.json.tmp', 'base-3.db', 'mine.db'])
     writeFileSync(join(directory, name), '');
   LocalState.open(directory, { create: true }).close();
-  assert.equal(readdirSync(directory).sort(), ['base-3.db', 'lock', 'log', 'mine.db']);
+  assert.equal(readdirSync(directory).toSorted(), ['base-3.db', 'lock', 'log', 'mine.db']);
 });
 
 test('knows unpublished work from a session in which nothing was changed', async () => {

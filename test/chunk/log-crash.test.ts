@@ -43,7 +43,7 @@ function writeUntilKilled(directory: string, start: number, first: number, syncs
 
 /** What a torn write leaves: bytes of anything behind the end, in this segment and the next. */
 function leaveGarbage(directory: string, endLsn: number): void {
-  const files = readdirSync(directory).sort();
+  const files = readdirSync(directory).toSorted();
   const current = files[Math.floor(endLsn / SEGMENT) - Number.parseInt(files[0]!.slice(0, 16), 16) / SEGMENT];
   if (current === undefined) return;
   const path = join(directory, current);

@@ -12,6 +12,7 @@ import {
   numbered,
   readNumbers,
   startLog,
+  stopAll,
   temporary,
   type Fixture,
 } from './support/log-fixture.ts';
@@ -29,7 +30,8 @@ test.before(() => {
     process.stdout.write('skipped: a small tmpfs cannot be mounted here (needs root)\n');
   }
 });
-test.after(() => {
+test.after(async () => {
+  await stopAll();
   if (isMounted) execFileSync('umount', [directory]);
   folder.remove();
 });

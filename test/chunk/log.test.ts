@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { socketpair, read, close } from '../../dist/base/libc.js';
-import { LogControl, RecordKind, recordBytes } from '../../dist/chunk/log-format.js';
+import { RecordKind, recordBytes } from '../../dist/chunk/log-format.js';
 import { readLog } from '../../dist/chunk/log-reader.js';
 import { decodeJson, decodeSeal, decodeUploaded, decodeWrite } from '../../dist/chunk/log-records.js';
 import { LogSegments } from '../../dist/chunk/log-segments.js';
@@ -25,18 +25,22 @@ import {
   readNumbers,
   sizeOf,
   startLog,
+  stopAll,
   temporary,
 } from './support/log-fixture.ts';
 import type { Fixture } from './support/log-fixture.ts';
 
 const test = suite('log');
-let folder = temporary();
+let folder: ReturnType<typeof temporary>;
 let directory = '';
 test.before.each(() => {
   folder = temporary();
   directory = folder.directory;
 });
-test.after.each(() => folder.remove());
+test.after.each(async () => {
+  await stopAll();
+  folder.remove();
+});
 
 /** CRC-32C bit by bit: the other implementation that the log's is compared with. */
 function crc32c(...parts: Uint8Array[]): number {
@@ -237,7 +241,10 @@ test('many waiting syncs cost few waits for the disk, and each is answered once 
       }),
     );
   }
-  assert.equal(await Promise.all(waiting), new Array(500).fill(0));
+  assert.equal(
+    await Promise.all(waiting),
+    range(0, 500).map(() => 0),
+  );
   const syncs = fixture.thread.status().syncs - before;
   assert.ok(syncs >= 1 && syncs <= 500, `${syncs}`);
   // With all 500 waiting at once one wait is enough.
@@ -408,11 +415,10 @@ test('records of another session are no continuation, unless a SESSION record be
   assert.is([...readLog(directory, { ...options, fromLsn: end, tag: 2 })].length, 10);
 });
 
-test('a failed write ends the log: syncs get EIO, and so does room', async () => {
-  const fixture = await startLog({ directory });
-  begin(fixture);
-  await fixture.thread.flush();
-  // As if the file's descriptor had gone bad: every record of the thread is written through it.
+/** As if the disk had gone bad: the thread's descriptors of the segment files become invalid. */
+async function breakFiles(fixture: Fixture): Promise<void> {
+  // First it has opened all that it wants to have: a number that is closed here must not become another file.
+  while (fixture.thread.status().reserved < 3 * SEGMENT) await new Promise((resolve) => setTimeout(resolve, 1));
   for (const name of readdirSync('/proc/self/fd')) {
     let target = '';
     try {
@@ -422,11 +428,13 @@ test('a failed write ends the log: syncs get EIO, and so does room', async () =>
     }
     if (target.startsWith(directory) && target.endsWith('.seg')) close(Number(name));
   }
-  append(fixture, 1, 3);
+}
+
+async function expectFailed(fixture: Fixture): Promise<void> {
   fixture.writer.sync(-1);
   assert.is(await fixture.answered(-1), 5);
   assert.equal(fixture.failures, [9]);
-  assert.is(Number(new BigInt64Array(fixture.shared.control)[LogControl.FAILED_ERRNO]), 9);
+  assert.is(fixture.thread.status().failedErrno, 9);
   assert.throws(
     () => fixture.writer.room(10),
     (error: { code: string }) => error.code === 'EIO',
@@ -435,7 +443,29 @@ test('a failed write ends the log: syncs get EIO, and so does room', async () =>
   assert.is(await fixture.answered(-2), 5);
   assert.is(await fixture.thread.flush().catch((error) => error.code), 'EIO');
   await fixture.stop();
+}
+
+test('a failed write ends the log: syncs get EIO, and so does room', async () => {
+  const fixture = await startLog({ directory });
+  begin(fixture);
+  await fixture.thread.flush();
+  await breakFiles(fixture);
+  append(fixture, 1, 2);
+  await expectFailed(fixture);
   assert.equal(readNumbers(directory).numbers, []);
+});
+
+test('a failed fdatasync ends the log, and is not tried again', async () => {
+  const fixture = await startLog({ directory });
+  begin(fixture);
+  append(fixture, 1, 3);
+  await fixture.thread.written(fixture.writer.appended);
+  await breakFiles(fixture);
+  const before = fixture.thread.status().syncs;
+  await expectFailed(fixture);
+  assert.is(fixture.thread.status().syncs, before + 1);
+  assert.ok(fixture.writer.synced < fixture.writer.appended);
+  assert.equal(readNumbers(directory).numbers, [1, 2]);
 });
 
 test.run();

@@ -33,6 +33,13 @@ export interface FixtureOptions {
   segmentBytes?: number;
 }
 
+const live = new Set<Fixture>();
+
+/** Ends what a test that failed has left: a log thread keeps the process alive. */
+export async function stopAll(): Promise<void> {
+  for (const fixture of live) await fixture.stop();
+}
+
 export async function startLog(options: FixtureOptions): Promise<Fixture> {
   const ringBytes = options.ringBytes ?? RING;
   const shared: LogShared = {
@@ -67,11 +74,14 @@ export async function startLog(options: FixtureOptions): Promise<Fixture> {
       else resolve(errno);
     });
   const stop = async (): Promise<void> => {
+    live.delete(fixture);
     await thread.stop();
     ports.port1.close();
     close(wakeFd);
   };
-  return { shared, writer, thread, wakeFd, answers, failures, answered, stop };
+  const fixture: Fixture = { shared, writer, thread, wakeFd, answers, failures, answered, stop };
+  live.add(fixture);
+  return fixture;
 }
 
 /** Waits for room as the owner does. */
