@@ -54,7 +54,8 @@ export class CacheUsage {
    */
   locked<T>(work: (usage: Usage) => Promise<T>): Promise<T | undefined> {
     const result = this.#last.then(() => this.#locked(work));
-    this.#last = result.catch(() => undefined);
+    // A pause, so that a busy process does not take the lock again before another has looked.
+    this.#last = result.catch(() => undefined).then(() => sleep(1));
     return result;
   }
 
