@@ -109,13 +109,14 @@ export class DataPlane {
   write(inode: Inode, offset: number, data: Uint8Array): void {
     const log = this.#log!;
     const { sec, nsec } = this.#namespace.now();
+    this.#packer.note(inode.ino, offset, data.length);
     let done = 0;
     while (done < data.length) {
       const at = offset + done;
       const indx = Math.floor(at / CHUNK_BYTES);
       const pos = at - indx * CHUNK_BYTES;
       const left = data.length - done;
-      const pack = this.#packer.packFor(inode.ino, at, Math.min(left, FUSE_WRITE_BYTES_MAX));
+      const pack = this.#packer.packFor(inode.ino);
       const len = Math.min(left, CHUNK_BYTES - pos, this.#packBytes - pack.sizeBytes, FUSE_WRITE_BYTES_MAX);
       const piece = len === data.length ? data : data.subarray(done, done + len);
       const length = Math.max(inode.length, at + len);

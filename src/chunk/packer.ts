@@ -121,9 +121,23 @@ export class Packer {
     this.#seal = options.seal;
   }
 
-  /** An open pack with room for at least one byte, for a write of this inode at this offset. */
-  packFor(ino: number, offset: number, bytes: number): Pack {
-    const writer = this.#note(ino, offset, bytes);
+  /** A write begins: the whole of it, once, however many packs its pieces go to. */
+  note(ino: number, offset: number, bytes: number): void {
+    const writer = this.#writers.get(ino) ?? this.#begin(ino, offset);
+    if (writer !== this.#last) {
+      this.#writers.delete(ino);
+      this.#writers.set(ino, writer);
+      this.#last = writer;
+    }
+    if (writer.next !== offset) writer.streamed = 0;
+    writer.streamed += bytes;
+    writer.next = offset + bytes;
+  }
+
+  /** An open pack with room for at least one byte, for the next piece of the write that was noted. */
+  packFor(ino: number): Pack {
+    const writer = this.#writers.get(ino);
+    assert(writer !== undefined, 'a write is noted before its pieces are placed');
     if (writer.streamed <= STREAM_BYTES) return (this.#shared ??= this.#newPack());
     writer.pack ??= this.#idle.pop() ?? this.#openForStream();
     return writer.pack;
@@ -158,19 +172,6 @@ export class Packer {
   #open(): Pack[] {
     const own = [...this.#writers.values()].flatMap(({ pack }) => (pack === undefined ? [] : [pack]));
     return [...(this.#shared === undefined ? [] : [this.#shared]), ...own, ...this.#idle];
-  }
-
-  #note(ino: number, offset: number, bytes: number): Writer {
-    const writer = this.#writers.get(ino) ?? this.#begin(ino, offset);
-    if (writer !== this.#last) {
-      this.#writers.delete(ino);
-      this.#writers.set(ino, writer);
-      this.#last = writer;
-    }
-    if (writer.next !== offset) writer.streamed = 0;
-    writer.streamed += bytes;
-    writer.next = offset + bytes;
-    return writer;
   }
 
   #begin(ino: number, offset: number): Writer {
