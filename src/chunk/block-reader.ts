@@ -244,16 +244,20 @@ export class BlockReader {
     while (this.#aheadRunning < READAHEAD_AT_ONCE && !this.#closing.signal.aborted) {
       const block = this.#aheadQueue.shift();
       if (block === undefined) return;
-      this.#aheadRunning++;
-      const done = this.#ahead(block)
-        // Whoever really reads it will say so.
-        .catch((error: unknown) => this.#logger.debug({ error: errorToRecord(error) }, 'readahead failed'))
-        .then(() => {
-          this.#aheadRunning--;
-          this.#runAhead();
-        });
-      this.#track(done);
+      this.#track(this.#aheadQuietly(block));
     }
+  }
+
+  async #aheadQuietly(block: BlockRef): Promise<void> {
+    this.#aheadRunning++;
+    try {
+      await this.#ahead(block);
+    } catch (error) {
+      // Whoever really reads it will say so.
+      this.#logger.debug({ error: errorToRecord(error) }, 'readahead failed');
+    }
+    this.#aheadRunning--;
+    this.#runAhead();
   }
 
   async #ahead(block: BlockRef): Promise<void> {

@@ -63,17 +63,26 @@ export class WholeBlocks {
     const fetched = room.then(() => this.#fetch(key, block));
     const bytes = fetched.then(({ bytes }) => bytes);
     this.#fetching.set(key, bytes);
-    const kept = fetched
-      .then(({ bytes, crcs }) => this.#keep(key, block, bytes, crcs))
-      // Whoever waits for the bytes is told.
-      .catch(() => undefined)
-      .then(() => {
-        this.#fetching.delete(key);
-        this.#options.budget.release(block.sizeBytes);
-      });
+    const kept = this.#keepWhenFetched(key, block, fetched);
     this.#keeping.add(kept);
     void kept.finally(() => this.#keeping.delete(kept));
     return bytes;
+  }
+
+  async #keepWhenFetched(
+    key: string,
+    block: BlockRef,
+    fetched: Promise<{ bytes: Uint8Array; crcs: Uint32Array }>,
+  ): Promise<void> {
+    try {
+      const { bytes, crcs } = await fetched;
+      await this.#keep(key, block, bytes, crcs);
+    } catch {
+      // Whoever waits for the bytes is told.
+    } finally {
+      this.#fetching.delete(key);
+      this.#options.budget.release(block.sizeBytes);
+    }
   }
 
   /** What came wrong is asked for once more: it may be the way that spoilt it. */

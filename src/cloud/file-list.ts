@@ -35,9 +35,7 @@ async function* listFolder(
   const found = await readFolder(join(root, path), start);
   for (let at = 0; at < found.length; at += STATS_AT_ONCE) {
     const some = found.slice(at, at + STATS_AT_ONCE);
-    const sizes = await Promise.all(
-      some.map((entry) => (entry.isDirectory ? -1 : sizeOf(join(root, path, entry.name)))),
-    );
+    const sizes = await Promise.all(some.map((entry) => sizeOf(join(root, path, entry.name), entry.isDirectory)));
     for (const [i, { name, isDirectory }] of some.entries()) {
       const sizeBytes = sizes[i];
       if (isDirectory) yield* listFolder(root, `${path}${name}/`, '', signal);
@@ -72,7 +70,8 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /** Undefined for what is no file, or no longer there. */
-async function sizeOf(path: string): Promise<number | undefined> {
+async function sizeOf(path: string, isDirectory: boolean): Promise<number | undefined> {
+  if (isDirectory) return undefined;
   const found = await statOrGone(path);
   return found?.isFile() === true ? found.size : undefined;
 }

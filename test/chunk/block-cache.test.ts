@@ -86,31 +86,34 @@ caches('gives back a block with its checksums, to every daemon', async ({ direct
   assert.ok(existsSync(join(directory, 'blocks', FAMILY)), 'families are apart');
 });
 
-caches('notices a file that is cut short, too long or not what was written, and removes it', async ({ directory, make, logger }) => {
-  const { key, body } = makeBlock(9, 200_000);
-  const path = pathOf(directory, key);
-  const spoil: (() => void)[] = [
-    () => truncateSync(path, 100_000),
-    () => truncateSync(path, 200_000),
-    () => truncateSync(path, 200_010),
-    () => truncateSync(path, 0),
-    () => writeFileSync(path, 'x', { flag: 'a' }),
-    () => writeFileSync(path, noise(200_032, 3)),
-    () => {
-      const file = readFileSync(path);
-      file[200_001]! ^= 1;
-      writeFileSync(path, file);
-    },
-  ];
-  for (const [i, how] of spoil.entries()) {
-    const cache = make();
-    assert.ok(await cache.put(key, body, granules(body)));
-    how();
-    assert.not(await holds(cache, key, 200_000), `case ${i}`);
-    assert.not(existsSync(path), `case ${i}`);
-  }
-  assert.is(logger.lines.filter(({ fields }) => fields['key'] === key).length, spoil.length);
-});
+caches(
+  'notices a file that is cut short, too long or not what was written, and removes it',
+  async ({ directory, make, logger }) => {
+    const { key, body } = makeBlock(9, 200_000);
+    const path = pathOf(directory, key);
+    const spoil: (() => void)[] = [
+      () => truncateSync(path, 100_000),
+      () => truncateSync(path, 200_000),
+      () => truncateSync(path, 200_010),
+      () => truncateSync(path, 0),
+      () => writeFileSync(path, 'x', { flag: 'a' }),
+      () => writeFileSync(path, noise(200_032, 3)),
+      () => {
+        const file = readFileSync(path);
+        file[200_001]! ^= 1;
+        writeFileSync(path, file);
+      },
+    ];
+    for (const [i, how] of spoil.entries()) {
+      const cache = make();
+      assert.ok(await cache.put(key, body, granules(body)));
+      how();
+      assert.not(await holds(cache, key, 200_000), `case ${i}`);
+      assert.not(existsSync(path), `case ${i}`);
+    }
+    assert.is(logger.lines.filter(({ fields }) => fields['key'] === key).length, spoil.length);
+  },
+);
 
 caches('is off with a limit of 0', async ({ directory, make }) => {
   const { key, body } = makeBlock(1, 1000);
@@ -210,9 +213,9 @@ caches('does not leave empty folders behind', async ({ directory, make }) => {
 
 caches('is tolerant of others who delete at the same time', async ({ directory, make }) => {
   const cache = make({ maxBytes: 300_000 });
-  let isDone = false;
+  const state = { isDone: false };
   const deleting = (async () => {
-    while (!isDone) {
+    while (!state.isDone) {
       const files = [...filesBelow(directory)].filter((path) => /\d+_\d+_\d+$/.test(path));
       for (const path of files.slice(0, 3)) rmSync(path, { force: true });
       await new Promise((resolve) => setImmediate(resolve));
@@ -222,7 +225,7 @@ caches('is tolerant of others who delete at the same time', async ({ directory, 
     const { key, body } = makeBlock(i, 25_000);
     assert.ok(await cache.put(key, body, granules(body)));
   }
-  isDone = true;
+  state.isDone = true;
   await deleting;
 });
 
@@ -246,7 +249,9 @@ function startWriter(directory: string, maxBytes: number, first: number): ChildP
     };
     await Promise.all([0, 1, 2, 3].map((k) => writer(${first} + k)));
     process.disconnect();`;
-  return spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  return spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
 }
 
 caches('stays below its limit while several processes write', async ({ directory }) => {
@@ -266,7 +271,10 @@ caches('stays below its limit while several processes write', async ({ directory
     await new Promise((resolve) => setImmediate(resolve));
   }
   for (const writer of writers) writer.send('end');
-  assert.equal((await Promise.all(ends)).map(([code]) => code as number), [0, 0, 0]);
+  assert.equal(
+    (await Promise.all(ends)).map(([code]) => code as number),
+    [0, 0, 0],
+  );
   assert.ok(most > maxBytes / 2, 'the limit was near');
   assert.ok(usedBytes(directory) <= maxBytes, `${usedBytes(directory)} in the end`);
 });
@@ -275,7 +283,8 @@ caches('goes on after a process that was killed while it wrote', async ({ direct
   const maxBytes = 1_000_000;
   for (let round = 0; round < 3; round++) {
     const writer = startWriter(directory, maxBytes, round * 1000);
-    while (!existsSync(directory) || usedBytes(directory) < 300_000) await new Promise((resolve) => setImmediate(resolve));
+    while (!existsSync(directory) || usedBytes(directory) < 300_000)
+      await new Promise((resolve) => setImmediate(resolve));
     const end = once(writer, 'exit');
     writer.kill('SIGKILL');
     await end;

@@ -218,7 +218,10 @@ reads('fetches again what is spoilt in the cache', async ({ bench, arena, pool }
     await bench.check(reader, block, 0, len);
     await bench.settled(reader);
     assert.ok(bench.remote.gets.length > gets, 'it came from the store');
-    assert.ok(Buffer.from(block.body).equals(readFileSync(path).subarray(0, 4 * MIB)), 'and is right in the cache again');
+    assert.ok(
+      Buffer.from(block.body).equals(readFileSync(path).subarray(0, 4 * MIB)),
+      'and is right in the cache again',
+    );
   }
   truncateSync(path, MIB);
   await bench.check(bench.reader(), block, 0, 2 * MIB);
@@ -268,7 +271,9 @@ reads('keeps the bytes in memory below its limit', async ({ bench }) => {
     return Promise.resolve();
   };
   reader.readahead(blocks.map(({ ref }) => ref).toReversed());
-  await Promise.all(blocks.flatMap((block) => [bench.check(reader, block, 0, MIB), bench.check(reader, block, 70_000, 10)]));
+  await Promise.all(
+    blocks.flatMap((block) => [bench.check(reader, block, 0, MIB), bench.check(reader, block, 70_000, 10)]),
+  );
   assert.ok(most > MIB && most <= 2 * MIB + 100, `${most}`);
   const large = await bench.store(makeBlock(28, 4 * MIB));
   await bench.check(reader, large, 0, 4 * MIB);
@@ -341,7 +346,10 @@ reads('reads ahead into the cache, or checks the object’s file', async ({ benc
   for (const block of far) await bench.check(reader, block, 5, 100);
   reader.readahead(far.map(({ ref }) => ref));
   assert.is(bench.remote.gets.length, gets, 'nothing is fetched twice');
-  assert.ok(bench.logger.lines.every(({ level }) => level === 'debug'), 'a missing block is not a reader’s error');
+  assert.ok(
+    bench.logger.lines.every(({ level }) => level === 'debug'),
+    'a missing block is not a reader’s error',
+  );
 });
 
 reads('needs no cache: a sequential read fetches each block once', async ({ bench }) => {
@@ -367,7 +375,10 @@ reads('answers what is under way when it is closed', async ({ bench }) => {
       signal?.addEventListener('abort', () => reject(signal.reason as Error));
     });
   const reader = bench.reader({ fetchBytesMax: 5 * MIB });
-  const answers = blocks.flatMap((block) => [bench.range(reader, block, 0, 10), bench.range(reader, block, 0, 2 * MIB)]);
+  const answers = blocks.flatMap((block) => [
+    bench.range(reader, block, 0, 10),
+    bench.range(reader, block, 0, 2 * MIB),
+  ]);
   reader.readahead([makeBlock(63, MIB).ref]);
   await until(() => bench.remote.gets.length > 1);
   await reader.close();

@@ -196,15 +196,15 @@ async function onSmallDisk(folder: string, code: string): Promise<{ output: stri
   let said = '';
   child.stdout.on('data', (data: Buffer) => (output += data.toString()));
   child.stderr.on('data', (data: Buffer) => (said += data.toString()));
-  const code_ = await new Promise<number | null>((resolve) => {
+  const exitCode = await new Promise<number | null>((resolve) => {
     child.on('error', () => resolve(99));
     child.on('close', resolve);
   });
-  if (code_ === 99 || /unshare/.test(said)) {
+  if (exitCode === 99 || /unshare/.test(said)) {
     console.log('SKIP file store on a full disk: no mount namespace can be made here');
     return { output: undefined };
   }
-  assert.is(code_, 0, said);
+  assert.is(exitCode, 0, said);
   return { output };
 }
 

@@ -169,10 +169,10 @@ function createIfAbsent(stores: Test<Context>): void {
   stores('shows readers whole objects only, while they are replaced', async ({ store, at }) => {
     const bodies = ['a', 'b'].map((letter) => Buffer.alloc(300_000, letter));
     await store.put(at('whole'), bodies[0]!);
-    let isDone = false;
+    const state = { isDone: false };
     const reader = (async () => {
       let reads = 0;
-      while (!isDone) {
+      while (!state.isDone) {
         const body = Buffer.from(await store.get(at('whole')));
         assert.ok(bodies.some((each) => each.equals(body)));
         reads++;
@@ -180,7 +180,7 @@ function createIfAbsent(stores: Test<Context>): void {
       return reads;
     })();
     for (let i = 0; i < 30; i++) await store.put(at('whole'), bodies[i % 2]!);
-    isDone = true;
+    state.isDone = true;
     assert.ok((await reader) > 0);
   });
 }
