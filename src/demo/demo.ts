@@ -1,5 +1,5 @@
 // npm run demo [-- DIR]: a volume is created, mounted, filled with a real tree, committed, mounted again, forked and checked.
-import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
@@ -17,6 +17,7 @@ import { differences, fileBytes, readTree, type Tree } from './tree.js';
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
+const WARNINGS_SHOWN_MAX = 10;
 
 class Demo {
   readonly #stage: Stage;
@@ -59,7 +60,9 @@ class Demo {
     ];
     for (const { name, version } of versions) await this.#fsck(name, version);
     if (kernelJobs(this.#kernels) === 0) stage.failures.push('the WASM kernels did nothing');
-    await showSummary(stage, { versions, kernels: this.#kernels, stored: stored(join(this.#folder, 'store')) });
+    const heads = [second.version, fork.version];
+    const store = stored(join(this.#folder, 'store'));
+    await showSummary(stage, { versions, heads, kernels: this.#kernels, stored: store });
   }
 
   /** Ends every mount, whatever happened. */
@@ -225,6 +228,13 @@ function stored(folder: string): { objects: number; bytes: number } {
   return { objects: files.length, bytes };
 }
 
+/** What the daemons complained about: their logs go with the folder. */
+function warnings(logs: string): string[] {
+  const files = existsSync(logs) ? readdirSync(logs) : [];
+  const lines = files.flatMap((name) => readFileSync(join(logs, name), 'utf8').split('\n'));
+  return lines.filter((line) => line !== '' && !/^\{"level":[1-3]0,/.test(line)).slice(-WARNINGS_SHOWN_MAX);
+}
+
 function isInside(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way === '' || !(way === '..' || way.startsWith('../'));
@@ -238,8 +248,17 @@ async function main(): Promise<number> {
     return EXIT_USAGE;
   }
   const interrupted = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.on(name, () => interrupted.abort(new Error('interrupted')));
+  let isInterrupted = false;
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      isInterrupted = true;
+      interrupted.abort(new Error('interrupted'));
+    });
+  }
+  // A defect anywhere must not leave mounts and folders behind.
+  for (const name of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(name, (error: unknown) => interrupted.abort(error));
+  }
   const folder = await mkdtemp(join(tmpdir(), 'forkfs-demo-'));
   // The daemons' own files go with the rest at the end.
   process.env['XDG_STATE_HOME'] = join(folder, 'state');
@@ -249,13 +268,14 @@ async function main(): Promise<number> {
     await demo.play();
   } catch (error) {
     stage.failures.push(error instanceof Error ? error.message : String(error));
+    if (!isInterrupted) stage.failures.push(...warnings(join(folder, 'state', 'forkfs', 'logs')));
   } finally {
     await demo.close().catch((error: unknown) => stage.failures.push(`cleaning up: ${String(error)}`));
     await rm(folder, { recursive: true, force: true });
   }
   stage.line();
   for (const failure of stage.failures) stage.line(failure);
-  if (interrupted.signal.aborted) return EXIT_INTERRUPTED;
+  if (isInterrupted) return EXIT_INTERRUPTED;
   stage.line(stage.failures.length === 0 ? `All ${stage.comparisons} comparisons held.` : 'FAILED');
   return stage.failures.length === 0 ? 0 : EXIT_FAILED;
 }

@@ -9,11 +9,17 @@ export class Stage {
   readonly failures: string[] = [];
   comparisons = 0;
   readonly #signal: AbortSignal;
+  /** Rejects when the demo is interrupted, so that no step is waited for then. */
+  readonly #interruption: Promise<never>;
   readonly #watched = process.stderr.isTTY;
   #shownMs = 0;
 
   constructor(signal: AbortSignal) {
     this.#signal = signal;
+    this.#interruption = new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error));
+    });
+    this.#interruption.catch(() => undefined);
   }
 
   line(text = ''): void {
@@ -34,7 +40,7 @@ export class Stage {
     const begun = systemClock.monotonicMs();
     this.progress(`${name} ...`);
     try {
-      const result = await work();
+      const result = await Promise.race([work(), this.#interruption]);
       const seconds = (systemClock.monotonicMs() - begun) / 1000;
       this.times.push({ step: name, seconds });
       this.#clear();

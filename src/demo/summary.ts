@@ -6,6 +6,8 @@ import type { Stage } from './stage.js';
 
 export interface Summary {
   versions: readonly { name: string; version: ROVolume }[];
+  /** The newest version of each volume. */
+  heads: readonly ROVolume[];
   kernels: readonly MountStatus['kernels'][];
   /** Objects and bytes that are in the store at the end. */
   stored: { objects: number; bytes: number };
@@ -15,10 +17,11 @@ export interface Summary {
 export async function showSummary(stage: Stage, summary: Summary): Promise<void> {
   stage.line();
   stage.line('Lineage');
-  const last = summary.versions.at(-1)!.version;
-  const ancestry: string[] = [];
-  for await (const entry of lineage(last.locator)) ancestry.unshift(`${entry.volume} v${entry.version}`);
-  stage.line(`  ${ancestry.join('  <-  ')}`);
+  for (const head of summary.heads) {
+    const ancestry: string[] = [];
+    for await (const entry of lineage(head.locator)) ancestry.unshift(`${entry.volume} v${entry.version}`);
+    stage.line(`  ${ancestry.join(' -> ')}`);
+  }
   stage.line();
   stage.line('Versions');
   for (const { name, version } of summary.versions) {
