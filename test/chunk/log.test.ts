@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { socketpair, read, close } from '../../dist/base/libc.js';
-import { RecordKind, recordBytes } from '../../dist/chunk/log-format.js';
+import { LogControl, RecordKind, recordBytes } from '../../dist/chunk/log-format.js';
 import { readLog } from '../../dist/chunk/log-reader.js';
 import { decodeJson, decodeSeal, decodeUploaded, decodeWrite } from '../../dist/chunk/log-records.js';
 import { LogSegments } from '../../dist/chunk/log-segments.js';
@@ -291,14 +291,18 @@ test('written() and flush() resolve when it is so, and are refused after the end
   assert.is(await fixture.thread.flush().catch((error) => error.code), 'EIO');
 });
 
-test('small changes are written by themselves soon after a kick', async () => {
+test('a change wakes the thread that sleeps', async () => {
   const fixture = await startLog({ directory });
   begin(fixture);
-  for (let n = 1; n < 200; n++) {
+  const control = new BigInt64Array(fixture.shared.control);
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  for (let n = 1; n <= 20; n++) {
+    await until(() => Atomics.load(control, LogControl.ASLEEP) === 1n);
     append(fixture, n, n + 1);
-    if (n % 40 === 0) await fixture.thread.written(fixture.writer.appended);
+    await until(() => fixture.writer.written === fixture.writer.appended);
   }
-  while (fixture.writer.written < fixture.writer.appended) await new Promise((resolve) => setTimeout(resolve, 1));
   await fixture.stop();
 });
 
@@ -344,6 +348,17 @@ test('a session that begins at the end of the ring has a PAD before its first re
   const { numbers, sessions } = readNumbers(directory);
   assert.equal(numbers, range(1, n + 10));
   assert.is(sessions, 2);
+
+  // A PAD of yet another session proves nothing about the SESSION record behind it.
+  const path = join(directory, '0000000000000000.seg');
+  const pad = readFileSync(path).subarray(first.writer.appended, first.writer.appended + 32);
+  pad.writeUInt32LE((pad.readUInt32LE(16) ^ 1) >>> 0, 16);
+  pad.writeUInt32LE(crc32c(pad.subarray(0, 24)), 24);
+  const fd = openSync(path, 'r+');
+  writeSync(fd, pad, 0, 32, first.writer.appended);
+  closeSync(fd);
+  assert.equal(readNumbers(directory).numbers, range(1, n));
+  assert.is(readNumbers(directory).endLsn, first.writer.appended);
 });
 
 test('every byte that is wrong ends the log before its record', async () => {
