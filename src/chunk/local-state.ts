@@ -1,39 +1,15 @@
 import * as fs from 'node:fs';
 import { open, rename } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { assert } from '../base/assert.js';
-import { systemClock } from '../base/clock.js';
-import { ERRNO } from '../base/errno.js';
 import { VolumeError, toVolumeError } from '../base/errors.js';
-import { flockExclusive } from '../base/libc.js';
 import { LOG_SEGMENT_BYTES } from '../base/limits.js';
+import { readBase, type BaseRecord } from './local-base.js';
+import { findHolder, takeLock, type Holder } from './local-lock.js';
 import { RecordKind } from './log-format.js';
 import { readLog } from './log-reader.js';
 
-/** `base.json`: the image that the log continues. */
-export interface BaseRecord {
-  format: 1;
-  volume: string;
-  family: string;
-  bucket: string;
-  /** Version that the image is; 0 and null before the first. */
-  seq: number;
-  locator: string | null;
-  /** File name of the image in the same folder. */
-  image: string | null;
-  imageSha256: string;
-  /** Everything before this position of the log is in the image. */
-  lsn: number;
-  /** Kept as it is: what a volume that was made elsewhere needs to be known by. */
-  adopted?: unknown;
-}
-
-/** Who has a local state open. */
-export interface Holder {
-  pid: number;
-  host: string;
-}
+export type { BaseRecord, Holder };
 
 /** One local state, as `LocalState.list` finds it. */
 export interface LocalStateInfo {
@@ -45,8 +21,6 @@ export interface LocalStateInfo {
   hasUnpublished: boolean;
 }
 
-const LOCK_TRIES = 20;
-const LOCK_WAIT_MS = 10;
 /** What a session that was killed can leave behind besides its log. */
 const LEFTOVERS = /^(commit-.*\.db|.*\.tmp)$/;
 
@@ -213,92 +187,4 @@ async function syncDirectory(directory: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function readBase(directory: string): BaseRecord | undefined {
-  const path = join(directory, 'base.json');
-  if (!fs.existsSync(path)) return undefined;
-  let record: Partial<BaseRecord> & { format?: unknown };
-  try {
-    record = JSON.parse(fs.readFileSync(path, 'utf8')) as typeof record;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new VolumeError('corrupt', `${path} is not JSON`, { cause: error });
-  }
-  if (typeof record.format === 'number' && record.format > 1) {
-    throw new VolumeError(
-      'unsupported',
-      `${path} has format ${record.format}: a newer version of this program wrote it`,
-    );
-  }
-  const { volume, family, bucket, seq, locator, image, imageSha256, lsn } = record;
-  const texts = [volume, family, bucket, imageSha256].every((value) => typeof value === 'string');
-  const names = [locator, image].every((value) => value === null || typeof value === 'string');
-  const numbers = [seq, lsn].every((value) => Number.isSafeInteger(value) && (value as number) >= 0);
-  const isPlain = typeof image !== 'string' || image === basename(image);
-  if (record.format !== 1 || !texts || !names || !numbers || !isPlain) {
-    throw new VolumeError('corrupt', `${path} is not a record of a local state`);
-  }
-  return record as BaseRecord;
-}
-
-/** Who wrote the lock file last. That process need not be alive. */
-function readHolder(directory: string): Holder | undefined {
-  try {
-    const { pid, host } = JSON.parse(fs.readFileSync(join(directory, 'lock'), 'utf8')) as Partial<Holder>;
-    return typeof pid === 'number' && typeof host === 'string' ? { pid, host } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function findHolder(directory: string): Holder | undefined {
-  let fd: number;
-  try {
-    fd = fs.openSync(join(directory, 'lock'), 'r');
-  } catch {
-    return undefined;
-  }
-  const isHeld = flockExclusive(fd) === -ERRNO.EAGAIN;
-  fs.closeSync(fd);
-  return isHeld ? (readHolder(directory) ?? { pid: 0, host: '' }) : undefined;
-}
-
-/** Answers the locked file, which names us. */
-function takeLock(directory: string, create: boolean): number {
-  const path = join(directory, 'lock');
-  for (let tries = 1; ; tries++) {
-    const fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
-    const result = flockExclusive(fd);
-    if (result === 0 && isSameFile(fd, path)) {
-      const holder: Holder & { startedMs: number } = {
-        pid: process.pid,
-        host: hostname(),
-        startedMs: systemClock.nowMs(),
-      };
-      fs.ftruncateSync(fd);
-      fs.writeSync(fd, JSON.stringify(holder), 0);
-      return fd;
-    }
-    fs.closeSync(fd);
-    if (result < 0 && result !== -ERRNO.EAGAIN) {
-      throw new VolumeError('unsupported', `the file system of ${directory} has no locks (errno ${-result})`);
-    }
-    // Somebody who lists states looks for a moment whether the lock is held; somebody who deletes one leaves no folder.
-    if (tries >= LOCK_TRIES) throw busy(directory);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_WAIT_MS);
-    if (create) fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  }
-}
-
-function isSameFile(fd: number, path: string): boolean {
-  const { ino, dev } = fs.fstatSync(fd);
-  const there = fs.statSync(path, { throwIfNoEntry: false });
-  return there?.ino === ino && there.dev === dev;
-}
-
-function busy(directory: string): VolumeError {
-  const holder = readHolder(directory);
-  const who = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
-  return new VolumeError('busy', `${who} has this volume open for writing (${directory})`);
 }
