@@ -34,7 +34,7 @@ export async function showSummary(stage: Stage, summary: Summary): Promise<void>
   stage.line();
   stage.line(`Store      ${summary.stored.objects} objects, ${bytesText(summary.stored.bytes)}`);
   for (const [kernel, jobs, bytes] of kernelTotals(summary.kernels)) {
-    stage.line(`WASM       ${kernel.padEnd(10)} ${String(jobs).padStart(7)} jobs, ${bytesText(bytes)}`);
+    stage.line(`WASM       ${kernel.padEnd(14)} ${String(jobs).padStart(7)} jobs, ${bytesText(bytes)}`);
   }
   const seconds = stage.times.reduce((sum, { seconds }) => sum + seconds, 0);
   stage.line(`Time       ${seconds.toFixed(1)} s in ${stage.times.length} steps`);
