@@ -31,7 +31,7 @@ export interface BlockReaderOptions {
   store: ObjectStore;
   family: string;
   format: { blockBytes: number; hashPrefix: boolean };
-  /** Not used for a store whose objects are local files. */
+  /** Null: a store whose objects are local files needs none, as they are read where they are. */
   cache: BlockCache | null;
   /** Where the log's segment files are; null for a session that only reads. */
   logDirectory: string | null;
@@ -147,7 +147,7 @@ export class BlockReader {
     memory.misses++;
     const isWhole = memory.misses > 1 || len >= block.sizeBytes * WHOLE_FRACTION || block.sizeBytes <= GRANULE_BYTES;
     const wanted = { block, key, from: off, into: body.subarray(at, at + len), memory, isWhole };
-    const path = this.#options.store.localPath?.(key);
+    const path = this.#objectPath(key);
     if (path !== undefined) {
       await this.#patience.retry(async () => this.#fromFile(wanted, await LocalBlock.ofObject(path, key, block)));
       return;
@@ -264,7 +264,7 @@ export class BlockReader {
     const key = this.#key(block);
     const memory = this.#history.use(key);
     if (memory.checkedIno !== undefined || this.#wholes.has(key)) return;
-    const path = this.#options.store.localPath?.(key);
+    const path = this.#objectPath(key);
     const local = path === undefined ? await this.#cached(key, block) : await LocalBlock.ofObject(path, key, block);
     if (local === undefined) {
       await this.#wholes.get(key, block, { low: true });
@@ -282,6 +282,11 @@ export class BlockReader {
   #post({ id, indx, sizeBytes }: BlockRef, local: LocalBlock): void {
     this.#history.use(local.key).checkedIno = local.ino;
     this.#options.post({ t: 'block-file', id, indx, sizeBytes, fd: local.takeFd(), from: 0, to: sizeBytes });
+  }
+
+  /** The object's own file, which is as good as a copy in the cache. Whoever wants the cache gets it: the folder may be on a slow disk. */
+  #objectPath(key: string): string | undefined {
+    return this.#options.cache === null ? this.#options.store.localPath?.(key) : undefined;
   }
 
   #key({ id, indx, sizeBytes }: BlockRef): string {

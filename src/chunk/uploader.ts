@@ -59,6 +59,8 @@ export interface UploadStatus {
   /** What the last upload failed with, until one succeeds. */
   lastError: string | null;
   uploaded: { objects: number; bytes: number };
+  /** Most uploads that were under way at one time. */
+  peakActive: number;
 }
 
 /**
@@ -79,6 +81,7 @@ export class Uploader {
   #cancelTimer: (() => void) | undefined;
   #lastError: string | null = null;
   readonly #uploaded = { objects: 0, bytes: 0 };
+  #peakActive = 0;
 
   constructor(options: UploaderOptions) {
     assert(options.maxUploads >= 1, 'uploads are allowed');
@@ -140,7 +143,8 @@ export class Uploader {
     }
     const queued = this.#queue.size;
     const oldestMs = queued === 0 ? 0 : Math.max(0, this.#clock.monotonicMs() - oldest);
-    return { queued, bytes, oldestMs, lastError: this.#lastError, uploaded: { ...this.#uploaded } };
+    const uploaded = { ...this.#uploaded };
+    return { queued, bytes, oldestMs, lastError: this.#lastError, uploaded, peakActive: this.#peakActive };
   }
 
   /** Lets go of everything; what is not uploaded stays in the log. */
@@ -175,6 +179,7 @@ export class Uploader {
       (error: unknown) => this.#failed(upload, error as Error),
     );
     this.#running.add(running);
+    this.#peakActive = Math.max(this.#peakActive, this.#running.size);
     void running.finally(() => {
       upload.isRunning = false;
       this.#running.delete(running);

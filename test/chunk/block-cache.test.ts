@@ -202,6 +202,32 @@ caches('removes what a crash left, and counts what is being written', async ({ d
   assert.ok(usedBytes(directory) <= 200_000);
 });
 
+caches('shows others the full size of what it is about to write', async ({ directory, make }) => {
+  const { key, body } = makeBlock(1, 4 * MIB);
+  const cache = make();
+  const crcs = granules(body);
+  await cache.put(key, body, crcs);
+  const full = usedBytes(directory);
+  let seen = 0;
+  while (seen < 20) {
+    const state = { isDone: false };
+    const putting = cache.put(key, body, crcs).then(() => (state.isDone = true));
+    while (!state.isDone) {
+      const fd = openSync(join(directory, 'blocks/.usage'), 'r+');
+      const temporary = [...filesBelow(directory)].find((path) => path.endsWith('.tmp'));
+      // Whoever has the lock counts.
+      if (temporary !== undefined && flockExclusive(fd) === 0) {
+        const size = lstatSync(temporary, { throwIfNoEntry: false })?.size;
+        assert.ok(size === undefined || size === full, `${size}`);
+        seen++;
+      }
+      closeSync(fd);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await putting;
+  }
+});
+
 caches('does not leave empty folders behind', async ({ directory, make }) => {
   const cache = make({ maxBytes: 100_000 });
   for (let i = 1; i < 20; i++) {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -215,6 +215,7 @@ reads('fetches again what is spoilt in the cache', async ({ bench, arena, pool }
     const gets = bench.remote.gets.length;
     const reader = bench.reader(options);
     await bench.check(reader, block, 0, len);
+    if (len === 100) assert.not(existsSync(path), 'nobody meets it again');
     await bench.check(reader, block, 0, len);
     await bench.settled(reader);
     assert.ok(bench.remote.gets.length > gets, 'it came from the store');

@@ -32,13 +32,17 @@ export class ReaderBench {
   readonly #readers: BlockReader[] = [];
   readonly #openBefore = openFiles();
   #nextTicket = 1;
+  #isClosed = false;
 
   reader(options: Partial<BlockReaderOptions> = {}): BlockReader {
     const reader = new BlockReader({
       store: this.remote,
       family: FAMILY,
       format: { blockBytes: BLOCK_BYTES, hashPrefix: false },
-      cache: new BlockCache({ directory: this.cacheDirectory, maxBytes: 2 ** 30, logger: this.logger }),
+      cache:
+        options.store === this.local
+          ? null
+          : new BlockCache({ directory: this.cacheDirectory, maxBytes: 2 ** 30, logger: this.logger }),
       logDirectory: this.logDirectory,
       reply: (ticket, errno, body) => {
         assert.not(this.#answers.has(ticket), 'a ticket is answered once');
@@ -92,7 +96,10 @@ export class ReaderBench {
     await until(() => reader.bufferedBytes === 0);
   }
 
+  /** Once: uvu calls the hook again when it failed, and only then says why. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     for (const reader of this.#readers) {
       await reader.close();
       assert.is(reader.bufferedBytes, 0, 'nothing is buffered any more');

@@ -88,6 +88,9 @@ buckets('with credentials is refused, and its secret is not repeated', () => {
   ]) {
     const error = refusal(text);
     assert.is(error.kind, 'invalid', text);
+    if (/^[a-z0-9]+:\/\/.*@/.test(text) && !text.startsWith('https') && !text.includes('?')) {
+      assert.match(error.message, /credentials/, text);
+    }
     assert.not.match(`${error.message} ${JSON.stringify(error)}`, /SECRET|AKIA/, text);
   }
 });
