@@ -284,7 +284,7 @@ export class BlockReader {
     this.#options.post({ t: 'block-file', id, indx, sizeBytes, fd: local.takeFd(), from: 0, to: sizeBytes });
   }
 
-  /** The object's own file, which is as good as a copy in the cache. Whoever wants the cache gets it: the folder may be on a slow disk. */
+  /** The object's own file. Whoever wants a cache gets one: a bucket may be a folder on a slow disk. */
   #objectPath(key: string): string | undefined {
     return this.#options.cache === null ? this.#options.store.localPath?.(key) : undefined;
   }

@@ -4,6 +4,9 @@ import { zeroCounts, type GetOptions, type ObjectEntry, type ObjectStore, type P
 
 type Signalled = { signal?: AbortSignal };
 
+/** Stores that can be found by their URL. */
+const named = new Map<string, MemoryStore>();
+
 /** Objects in this process's memory: the twin of the other stores, for tests. */
 export class MemoryStore implements ObjectStore {
   readonly url: string;
@@ -12,6 +15,17 @@ export class MemoryStore implements ObjectStore {
 
   constructor(name = 'store') {
     this.url = `memory:${name}`;
+  }
+
+  /** The store of this name, the same one each time; `openStore` finds it in this process from now on. */
+  static named(name: string): MemoryStore {
+    const store = named.get(name) ?? new MemoryStore(name);
+    named.set(name, store);
+    return store;
+  }
+
+  static find(url: string): MemoryStore | undefined {
+    return named.get(url.slice('memory:'.length));
   }
 
   async put(key: string, body: Uint8Array, options: PutOptions = {}): Promise<'created' | 'exists'> {

@@ -7,17 +7,15 @@ import type { ObjectStore } from './object-store.js';
 
 export { parseBucket, type Bucket } from './bucket.js';
 
-/** By name, so that whoever opens one twice finds what it put there. */
-const memoryStores = new Map<string, MemoryStore>();
-
 /**
- * Opens the store of a bucket: `file:///absolute/folder` (which need not be there yet), or `memory:name` in tests.
+ * Opens the store of a bucket: `file:///absolute/folder` (which need not be there yet), or
+ * `memory:name` in tests, which made it by `MemoryStore.named`.
  * @throws VolumeError `invalid` for a URI that is none, `unsupported` for a kind of store that this forkfs does not have;
  *   StoreError `denied` when the folder is a file
  */
 export async function openStore(url: string): Promise<ObjectStore> {
   const bucket = parseBucket(url);
-  if (bucket.url.startsWith('memory:')) return memoryStore(bucket.url.slice('memory:'.length));
+  if (bucket.url.startsWith('memory:')) return memoryStore(bucket.url);
   switch (bucket.storage) {
     case 'file':
       return FileStore.open(fileURLToPath(bucket.url));
@@ -33,11 +31,12 @@ export async function openStore(url: string): Promise<ObjectStore> {
   }
 }
 
-function memoryStore(name: string): MemoryStore {
-  let store = memoryStores.get(name);
-  if (store === undefined) {
-    store = new MemoryStore(name);
-    memoryStores.set(name, store);
-  }
-  return store;
+/** A volume that ends with a process is nobody's wish, so a store like this is not made by naming it. */
+function memoryStore(url: string): MemoryStore {
+  const store = MemoryStore.find(url);
+  if (store !== undefined) return store;
+  throw new VolumeError(
+    'unsupported',
+    `bucket: ${url} is only for tests, in the process that made it; use a file:/// URI`,
+  );
 }

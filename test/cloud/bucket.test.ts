@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { VolumeError } from '../../dist/base/errors.js';
+import { MemoryStore } from '../../dist/cloud/memory.js';
 import { openStore, parseBucket } from '../../dist/cloud/open-store.js';
 
 const buckets = suite('bucket URI');
@@ -103,11 +104,13 @@ buckets('of a store that is not there yet is recognised and refused on opening',
   }
 });
 
-buckets('in memory is the same store each time', async () => {
-  const store = await openStore('memory:test');
-  await store.put('a', Buffer.from('x'));
+buckets('in memory is the store that a test made', async () => {
+  const store = MemoryStore.named('test');
   assert.is(await openStore('memory:test'), store);
-  assert.is.not(await openStore('memory:other'), store);
+  assert.is(MemoryStore.named('test'), store);
+  // Nobody shall keep a volume there by mistake.
+  const error = (await openStore('memory:other').catch((error: unknown) => error)) as VolumeError;
+  assert.is(error.kind, 'unsupported');
 });
 
 buckets.run();
