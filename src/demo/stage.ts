@@ -74,7 +74,7 @@ export class Stage {
   held(what: string, differences: readonly string[]): string {
     this.comparisons++;
     if (differences.length === 0) return 'equal';
-    this.failures.push(`${what}: ${differences.length} differences`);
+    this.failures.push(`${what}: ${differences.length} difference${differences.length === 1 ? '' : 's'}`);
     for (const difference of differences.slice(0, 10)) this.failures.push(`    ${difference}`);
     return `${differences.length} DIFFERENCES`;
   }
