@@ -76,7 +76,7 @@ export function mountOptionsOf(command: Command, options: MountOptions): MountOp
   try {
     resolveOptions(options);
   } catch (error) {
-    if (!(error instanceof VolumeError)) throw error;
+    if (!(error instanceof VolumeError) || error.kind !== 'invalid') throw error;
     const message = error.message.replace(/^[a-zA-Z]+(?=:)/, (option) => {
       return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     });

@@ -20,6 +20,7 @@ export interface MountSpec {
   attached: boolean;
   metaDir: string;
   cacheDir: string;
+  /** Limit of the blocks that are kept in the cache; 0: none are. */
   cacheBytes: number;
   timeoutMs: number;
   writeback: boolean;

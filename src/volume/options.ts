@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { VolumeError } from '../base/errors.js';
 import { CACHE_BYTES_DEFAULT, UPLOADS_MAX_DEFAULT } from '../base/limits.js';
+import type { Storage } from '../version/record.js';
 import { places, type Environment } from './places.js';
 import { parseCount, parseDuration, parseFlag, parseSize, parseText, type Duration, type Size } from './quantities.js';
 
@@ -12,9 +13,12 @@ export interface MountOptions {
   mountPath?: string;
   /** Folder of the log and everything else that is not published yet. Default: `$XDG_STATE_HOME/forkfs/volumes`. */
   metaDir?: string;
-  /** Folder of blocks that were read. Default: `$XDG_CACHE_HOME/forkfs`. */
+  /** Folder of indexes and of blocks that were read. Default: `$XDG_CACHE_HOME/forkfs`. */
   cacheDir?: string;
-  /** Limit of that folder, shared by all daemons that use it. Default: 10 GiB. */
+  /**
+   * Limit of the blocks in that folder, shared by all daemons that use it; 0 keeps none. Default: 10 GiB; none for a
+   * `file://` bucket, which is as near as the cache, unless `cacheDir` is given.
+   */
   cacheSize?: Size;
   /** How long mounting may take. Default: 60 s. */
   timeout?: Duration;
@@ -64,7 +68,8 @@ export interface ResolvedOptions {
   mountPath: string;
   metaDir: string;
   cacheDir: string;
-  cacheBytes: number;
+  /** Null: as the store needs it. */
+  cacheBytes: number | null;
   timeoutMs: number;
   writeback: boolean;
   uploadDelayMs: number;
@@ -132,7 +137,7 @@ export function resolveOptions(options: MountOptions = {}, surroundings: Surroun
     mountPath: path(options.mountPath ?? here.mountPath, 'mountPath'),
     metaDir: path(options.metaDir ?? here.metaDir, 'metaDir'),
     cacheDir: path(options.cacheDir ?? here.cacheDir, 'cacheDir'),
-    cacheBytes: parseSize(options.cacheSize ?? CACHE_BYTES_DEFAULT, 'cacheSize'),
+    cacheBytes: cacheBytes(options),
     timeoutMs: duration(options.timeout ?? TIMEOUT_S_DEFAULT, 'timeout', 1),
     writeback: parseFlag(options.writeback ?? true, 'writeback'),
     uploadDelayMs: duration(options.uploadDelay ?? 0, 'uploadDelay'),
@@ -149,6 +154,16 @@ export function resolveOptions(options: MountOptions = {}, surroundings: Surroun
   };
 }
 
+function cacheBytes({ cacheDir, cacheSize }: MountOptions): number | null {
+  if (cacheSize !== undefined) return parseSize(cacheSize, 'cacheSize');
+  return cacheDir === undefined ? null : CACHE_BYTES_DEFAULT;
+}
+
+/** What of the cache is used when nobody said anything about it. */
+export function cacheBytesDefault(storage: Storage): number {
+  return storage === 'file' ? 0 : CACHE_BYTES_DEFAULT;
+}
+
 function duration(value: unknown, option: string, minMs = 0): number {
   const ms = parseDuration(value, option);
   if (ms < minMs || ms > TIMEOUT_MS_MAX) {
@@ -158,6 +173,12 @@ function duration(value: unknown, option: string, minMs = 0): number {
 }
 
 function transport(value: unknown): Transport {
-  if (value === 'auto' || value === 'direct' || value === 'native') return value;
+  if (value === 'auto' || value === 'direct') return value;
+  if (value === 'native') {
+    throw new VolumeError(
+      'unsupported',
+      "transport: 'native' (libfuse) comes with a later version of forkfs; use 'direct', which is the default",
+    );
+  }
   throw new VolumeError('invalid', `transport: '${String(value)}' is not 'auto', 'direct' or 'native'`);
 }

@@ -6,7 +6,7 @@ import type { VolumeFs } from './fs-types.js';
 import type { HandleJson } from './handle.js';
 import { prepareFolder, prepareMountPoint } from './mount-point.js';
 import { mountedFs } from './mounted-fs.js';
-import { resolveOptions, type MountOptions, type ResolvedOptions } from './options.js';
+import { cacheBytesDefault, resolveOptions, type MountOptions, type ResolvedOptions } from './options.js';
 import { newestVersion } from './versions.js';
 import { rpcFs } from './volume-fs.js';
 
@@ -81,13 +81,15 @@ export async function startSession(
   { mode, attached }: SessionOptions,
 ): Promise<Session> {
   const resolved = resolveOptions(options);
-  const access = handle.access === 'ro' || resolved.readOnly ? 'ro' : 'rw';
+  const access: MountSpec['access'] = handle.access === 'ro' || resolved.readOnly ? 'ro' : 'rw';
   const mountPoint = mode === 'mount' ? prepareMountPoint(resolved.mountPath) : undefined;
   try {
     prepareFolder('metaDir', resolved.metaDir, mountPoint?.path);
     prepareFolder('cacheDir', resolved.cacheDir, mountPoint?.path);
     const volume = await volumeOf(handle, access);
-    const client = await startDaemon(specOf(resolved, { volume, access, mode, attached, mountPath: mountPoint?.path }));
+    const cacheBytes = resolved.cacheBytes ?? cacheBytesDefault(handle.storage);
+    const of = { volume, access, mode, attached, cacheBytes, mountPath: mountPoint?.path };
+    const client = await startDaemon(specOf(resolved, of));
     return new Session(client, access, mountPoint?.path ?? null, resolved.metaDir);
   } catch (error) {
     mountPoint?.remove();
@@ -122,7 +124,7 @@ async function volumeOf(handle: HandleJson, access: 'rw' | 'ro'): Promise<MountS
 
 function specOf(
   resolved: ResolvedOptions,
-  of: Pick<MountSpec, 'volume' | 'access' | 'mode' | 'attached'> & { mountPath: string | undefined },
+  of: Pick<MountSpec, 'volume' | 'access' | 'mode' | 'attached' | 'cacheBytes'> & { mountPath: string | undefined },
 ): MountSpec {
   const { mountPath: _, readOnly: __, uid, gid, ...rest } = resolved;
   return {
@@ -134,5 +136,6 @@ function specOf(
     ...(uid === undefined ? {} : { uid }),
     ...(gid === undefined ? {} : { gid }),
     ...rest,
+    cacheBytes: of.cacheBytes,
   };
 }

@@ -254,7 +254,8 @@ option('kernelWriteback: the kernel gathers small writes', async () => {
     });
     return count;
   };
-  assert.is(await asked(false), 2000);
+  // A write that goes over the end of a page may come in two.
+  assert.ok((await asked(false)) >= 2000);
   assert.ok((await asked(true)) < 200);
 });
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { VolumeError } from '../../dist/base/errors.js';
-import { resolveOptions, type MountOptions } from '../../dist/volume/options.js';
+import { cacheBytesDefault, resolveOptions, type MountOptions } from '../../dist/volume/options.js';
 import { defaultBucket, places } from '../../dist/volume/places.js';
 import { parseDuration, parseSize } from '../../dist/volume/quantities.js';
 
@@ -17,7 +17,7 @@ test('has the defaults that are documented', () => {
     mountPath: '/home/somebody/flyte-volume',
     metaDir: '/home/somebody/.local/state/forkfs/volumes',
     cacheDir: '/home/somebody/.cache/forkfs',
-    cacheBytes: 10 * 2 ** 30,
+    cacheBytes: null,
     timeoutMs: 60_000,
     writeback: true,
     uploadDelayMs: 0,
@@ -109,6 +109,19 @@ test('names the option that is wrong', () => {
       assert.throws(() => resolveOptions(options, { env }), naming(option), `${option}: ${String(value)} was accepted`);
     }
   }
+});
+
+test('uses a cache for a bucket of files only when it is asked for', () => {
+  assert.is(resolveOptions({ cacheDir: '/c' }, { env }).cacheBytes, 10 * 2 ** 30);
+  assert.is(resolveOptions({ cacheSize: 5 }, { env }).cacheBytes, 5);
+  assert.is(resolveOptions({ cacheDir: '/c', cacheSize: 0 }, { env }).cacheBytes, 0);
+  assert.is(cacheBytesDefault('file'), 0);
+  assert.is(cacheBytesDefault('s3'), 10 * 2 ** 30);
+});
+
+test('says that the native transport is not there', () => {
+  const isUnsupported = (error: unknown): boolean => error instanceof VolumeError && error.kind === 'unsupported';
+  assert.throws(() => resolveOptions({ transport: 'native' }, { env }), isUnsupported);
 });
 
 test('reads times and sizes', () => {
