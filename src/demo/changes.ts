@@ -43,6 +43,8 @@ function someFiles(top: string, limit: number): string[] {
   const todo = [top];
   for (let folder = todo.shift(); folder !== undefined && found.length < limit; folder = todo.shift()) {
     for (const name of readdirSync(folder).toSorted()) {
+      // A name that is not text stays as it is.
+      if (name.includes('\uFFFD')) continue;
       const path = join(folder, name);
       const stat = lstatSync(path);
       if ((stat.mode & 0o200) === 0) continue;
