@@ -137,8 +137,7 @@ export class Vfs implements VfsOps {
 
   getxattr(ino: number, name: ByteString): Uint8Array | undefined {
     const inode = this.#need(ino);
-    // The kernel asks again when it is told that there are none; 'system.' has only ACLs, which we do not keep.
-    if (name.startsWith('system.')) throw new FsError('EOPNOTSUPP');
+    checkXattrSpace(name);
     return this.#namespace.hasXattr(inode, name) ? this.#namespace.getXattr(inode, name) : undefined;
   }
 
@@ -148,12 +147,13 @@ export class Vfs implements VfsOps {
 
   setxattr(ino: number, name: ByteString, value: Uint8Array, flags: number): void {
     this.#checkWritable();
-    if (name.startsWith('system.')) throw new FsError('EOPNOTSUPP');
+    checkXattrSpace(name);
     this.#namespace.setXattr(this.#need(ino), name, value, flags);
   }
 
   removexattr(ino: number, name: ByteString): void {
     this.#checkWritable();
+    checkXattrSpace(name);
     this.#namespace.removeXattr(this.#need(ino), name);
   }
 
@@ -285,6 +285,11 @@ export class Vfs implements VfsOps {
   #checkWritable(): void {
     if (this.readOnly) throw new FsError('EROFS');
   }
+}
+
+/** `system.` has only ACLs, which we do not keep: programs go on without when they are told so. */
+function checkXattrSpace(name: ByteString): void {
+  if (name.startsWith('system.')) throw new FsError('EOPNOTSUPP');
 }
 
 function idsOf({ uid, gid }: Caller): { uid: number; gid: number } {
