@@ -21,7 +21,7 @@ if (refusal === undefined) {
       await volume.abandon({ delete: true });
       rmSync(folder, { recursive: true });
     },
-  );
+  ).run();
 } else {
   const test = suite('volume.fs of a mount');
   test('needs a mount', () => console.log(`\nSKIP volume.fs of a mount: ${refusal.detail}`));

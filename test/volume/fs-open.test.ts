@@ -17,4 +17,4 @@ fsSuite(
     await volume.abandon({ delete: true });
     rmSync(folder, { recursive: true });
   },
-);
+).run();

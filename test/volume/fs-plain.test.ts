@@ -13,4 +13,4 @@ fsSuite(
   async () => {
     rmSync(top, { recursive: true });
   },
-);
+).run();

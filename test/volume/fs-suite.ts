@@ -1,4 +1,4 @@
-import { suite } from 'uvu';
+import { suite, type Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { VolumeFs } from '../../dist/index.js';
 
@@ -19,8 +19,8 @@ async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
   return undefined;
 }
 
-/** What must be the same of every file system; node's own on a plain folder is the judge. */
-export function fsSuite(name: string, subject: () => Subject, after: () => Promise<void>): void {
+/** What must be the same of every file system; node's own on a plain folder is the judge. The caller runs it. */
+export function fsSuite(name: string, subject: () => Subject, after: () => Promise<void>): Test {
   const test = suite(name);
   const check = (what: string, body: Body): void => {
     let count = 0;
@@ -196,5 +196,5 @@ export function fsSuite(name: string, subject: () => Subject, after: () => Promi
   });
 
   test.after(after);
-  test.run();
+  return test;
 }
