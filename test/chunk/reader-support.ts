@@ -96,9 +96,9 @@ export class ReaderBench {
     await until(() => reader.bufferedBytes === 0);
   }
 
-  /** Once: uvu calls the hook again when it failed, and only then says why. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
+  /** False the second time: uvu calls a hook again when it failed, and only then says why. */
+  async close(): Promise<boolean> {
+    if (this.#isClosed) return false;
     this.#isClosed = true;
     for (const reader of this.#readers) {
       await reader.close();
@@ -107,6 +107,7 @@ export class ReaderBench {
     for (const { fd } of this.posted) closeSync(fd);
     this.folder.remove();
     assert.is(openFiles(), this.#openBefore, 'no descriptor is left open');
+    return true;
   }
 }
 
