@@ -116,6 +116,8 @@ export class DataPlane {
       const indx = Math.floor(at / CHUNK_BYTES);
       const pos = at - indx * CHUNK_BYTES;
       const left = data.length - done;
+      // Before anything is appended: a damaged list of slices is an error of this call, not a record that memory lacks.
+      const map = this.#namespace.chunk(inode, indx);
       const pack = this.#packer.packFor(inode.ino);
       const len = Math.min(left, CHUNK_BYTES - pos, this.#packBytes - pack.sizeBytes, FUSE_WRITE_BYTES_MAX);
       const piece = len === data.length ? data : data.subarray(done, done + len);
@@ -123,7 +125,7 @@ export class DataPlane {
       const off = pack.sizeBytes;
       const lsn = log.appendWrite({ ino: inode.ino, indx, pos, pack: pack.id, off, length, sec, nsec }, piece);
       pack.add(lsn, len);
-      this.#namespace.chunk(inode, indx).overlay(pos, len, pack.id, 0, off);
+      map.overlay(pos, len, pack.id, 0, off);
       this.#namespace.wrote(inode, length, sec, nsec);
       if (!this.#writeback) this.#owe(inode.ino, pack.id);
       this.#packer.settle(pack);
@@ -134,15 +136,17 @@ export class DataPlane {
   }
 
   /**
-   * Chunks of [from, to) that have anything: what `zero` has to do there. To be asked before a change begins.
+   * Chunks of [from, to) that have anything: what `zero` has to do there, and what `share` lays slices over. To be asked
+   * before a change begins, which then cannot fail half way.
    *
-   * @throws FsError EFBIG when they are too many for one batch of rows
+   * @throws FsError EFBIG when they are too many for one batch of rows, EIO when the list of one is damaged
    */
   chunksIn(inode: Inode, from: number, to: number): number[] {
     const found = this.#namespace
       .chunkIndexes(inode)
       .filter((indx) => indx * CHUNK_BYTES < to && (indx + 1) * CHUNK_BYTES > from);
     if (found.length > ZEROED_CHUNKS_MAX) throw new FsError('EFBIG', { message: 'too much to be zeroed at once' });
+    for (const indx of found) this.#namespace.chunk(inode, indx);
     return found;
   }
 

@@ -98,6 +98,7 @@ export function copyRange(
   const pieces = data.piecesOf(from.inode, from.offset, wanted);
   const last = pieces.at(-1)!;
   const copied = last.at + last.len;
+  data.chunksIn(to.inode, to.offset, to.offset + copied);
   dropCapabilities(namespace, to.inode);
   to.inode.mode = withoutSetId(to.inode.mode);
   to.inode.length = Math.max(to.inode.length, to.offset + copied);
