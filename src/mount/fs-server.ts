@@ -52,7 +52,8 @@ export class FsServer {
 
   /** 'wait' when the log has no room for this call yet: ask again when woken. Throws FsError when there never will be. */
   room(op: FsOp, args: unknown): 'ok' | 'wait' {
-    if (!IS_CHANGE.has(op)) return 'ok';
+    // A read-only volume has no log: what changes something throws EROFS itself, and opening for reading does not.
+    if (this.#vfs.readOnly || !IS_CHANGE.has(op)) return 'ok';
     const data = (args as { data?: unknown }).data;
     return this.#vfs.room(typeof data === 'string' ? Math.ceil((data.length * 3) / 4) : 0);
   }

@@ -86,11 +86,26 @@ test('a version is read-only', async () => {
   const volume = Volume.new({ name: 'demo', bucket });
   await volume.open();
   await volume.fs.mkdir('/d');
+  await volume.fs.writeFile('/f', 'text');
   await using version = await volume.finalize();
   await version.open();
-  assert.equal(await version.fs.readdir('/'), ['d']);
+  assert.equal((await version.fs.readdir('/')).toSorted(), ['d', 'f']);
   assert.is(await kindOf(version.fs.writeFile('/f', '')), 'EROFS');
   assert.is(await kindOf(version.fs.rmdir('/d')), 'EROFS');
+  await version.fs.open('/f').then((file) => file.close());
+  const changes = [
+    version.fs.open('/f', 'r+'),
+    version.fs.open('/new', 'w'),
+    version.fs.truncate('/f', 1),
+    version.fs.chmod('/f', 0o600),
+    version.fs.rename('/f', '/g'),
+    version.fs.symlink('f', '/s'),
+    version.fs.link('/f', '/h'),
+    version.fs.utimes('/f', 1, 1),
+    version.fs.unlink('/f'),
+    version.fs.mkdir('/e'),
+  ];
+  for (const change of changes) assert.is(await kindOf(change), 'EROFS');
 });
 
 test('a volume opened read-only cannot publish', async () => {
