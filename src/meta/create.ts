@@ -71,7 +71,8 @@ function fillInode(core: NamespaceCore, inode: Inode, parent: Inode, what: NewIn
   inode.xattrs = null;
   if (inode.isDirectory) inode.length = 4096;
   if (what.type === FileType.SYMLINK && what.target !== undefined) {
-    inode.target = what.target.slice();
+    // Not slice(): of a Buffer it is no copy.
+    inode.target = new Uint8Array(what.target);
     inode.targetDirty = true;
     inode.length = what.target.length;
   }

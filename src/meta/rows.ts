@@ -289,6 +289,7 @@ class RowReader {
   blob(): Uint8Array {
     const length = this.u32();
     this.#at += length;
-    return this.#bytes.slice(this.#at - length, this.#at);
+    // Not slice(): of a Buffer it is no copy.
+    return new Uint8Array(this.#bytes.subarray(this.#at - length, this.#at));
   }
 }

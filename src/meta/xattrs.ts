@@ -27,7 +27,8 @@ export function setXattr(core: NamespaceCore, inode: Inode, name: ByteString, va
 
   const rows = core.begin();
   inode.xattrs ??= new Map();
-  inode.xattrs.set(name, value.slice());
+  // Not slice(): of a Buffer it is no copy.
+  inode.xattrs.set(name, new Uint8Array(value));
   changed(core, inode, name);
   rows.putNode(inode);
   rows.putXattr(inode.ino, name, value);

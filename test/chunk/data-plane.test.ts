@@ -2,8 +2,10 @@ import { openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { FsError } from '../../dist/base/errors.js';
 import { CHUNK_BYTES, GRANULE_BYTES, KIB, MIB } from '../../dist/base/limits.js';
 import { DataPlane } from '../../dist/chunk/data-plane.js';
+import type { LogWriter } from '../../dist/chunk/log-writer.js';
 import type { ToMain } from '../../dist/chunk/messages.js';
 import { Vfs } from '../../dist/vfs/vfs.js';
 import { openReadOnly, outcome, seeded } from '../meta/support.ts';
@@ -165,7 +167,7 @@ test('seeks data and holes', async () => {
   assert.is(seek(CHUNK_BYTES + 500, 4), CHUNK_BYTES + 700, 'the end is a hole');
 });
 
-test('keeps upload marks that find no room, and lets others have it meanwhile', async () => {
+test('an uploaded pack is marked in the log, from which the next index knows it', async () => {
   const f = await start();
   const ino = f.create('a');
   f.write(ino, 0, bytes(8, 1000));
@@ -176,6 +178,40 @@ test('keeps upload marks that find no room, and lets others have it meanwhile', 
   assert.equal(f.plane.packsNotUploaded(), []);
   const { result } = await f.index();
   assert.equal(result.packs, [], 'the log says that it is in the store');
+});
+
+test('keeps upload marks for which the log has no room, and passes its failure to who asks', async () => {
+  const f = await start();
+  const marks: number[] = [];
+  let state: 'full' | 'failed' | 'ok' = 'full';
+  const log = {
+    roomForMark: () => {
+      if (state === 'failed') throw new FsError('EIO', { message: 'the local log failed' });
+      return state === 'ok';
+    },
+    appendUploaded: (id: number) => marks.push(id),
+  };
+  const plane = new DataPlane({
+    log: log as unknown as LogWriter,
+    segments: null,
+    namespace: f.namespace,
+    ids: null,
+    post: () => undefined,
+    writeback: true,
+    blockBytes: 4 * MIB,
+  });
+  const uploaded = (id: number): void => plane.onMessage({ t: 'uploaded', id, sizeBytes: 10, crcs: Uint32Array.of(1) });
+  uploaded(2 ** 41);
+  assert.not(plane.uploadsAreLogged());
+  state = 'failed';
+  uploaded(2 ** 41 + 1);
+  assert.is(
+    outcome(() => plane.uploadsAreLogged()),
+    'EIO',
+  );
+  state = 'ok';
+  assert.ok(plane.uploadsAreLogged());
+  assert.equal(marks, [2 ** 41, 2 ** 41 + 1]);
 });
 
 test('with writeback off, a close waits for the uploads of the file until they are done', async () => {
