@@ -9,9 +9,10 @@ import { Volume } from '../../dist/volume/volume.js';
 import { cli } from './terminal.ts';
 
 const test = suite('command line');
+// prettier-ignore
 const COMMANDS = [
-  ...['create', 'mount', 'commit', 'finalize', 'umount', 'abandon', 'status', 'fork', 'log', 'ls', 'cat', 'stat'],
-  ...['export-index', 'import-index', 'doctor'],
+  'create', 'mount', 'commit', 'finalize', 'umount', 'abandon', 'status', 'fork', 'log', 'ls', 'cat', 'stat', 'export-index',
+  'import-index', 'doctor',
 ];
 const locator = 'file:///nowhere/at/all/demo-abcdefgh/versions/demo/1/volume.json';
 let folder: string;

@@ -127,7 +127,8 @@ test('a large file goes and comes in pieces, and is closed', async () => {
   assert.ok(file.content().equals(large));
   assert.ok((await file.fs.readFile('/f')).equals(large));
   assert.is(file.calls.filter((call) => call.op === 'close').length, 2);
-  for (const { args } of file.calls) assert.ok(String(args['data'] ?? '').length <= (FS_DATA_BYTES_MAX * 4) / 3 + 4);
+  const longest = (FS_DATA_BYTES_MAX * 4) / 3 + 4;
+  for (const { args } of file.calls) assert.ok(typeof args['data'] !== 'string' || args['data'].length <= longest);
 });
 
 test('takes what node takes as data', async () => {
