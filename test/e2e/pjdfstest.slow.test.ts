@@ -13,7 +13,10 @@ test.after(() => work.cleanUp());
 
 test('passes all that FUSE can', async () => {
   const missing = missingForPosixSuites({ needsRoot: true });
-  if (missing !== undefined) return void console.log(`SKIP pjdfstest: ${missing}`);
+  if (missing !== undefined) {
+    console.log(`SKIP pjdfstest: ${missing}`);
+    return;
+  }
   // Its users go by this path.
   chmodSync(work.directory, 0o755);
   const volume = work.volume('pjdfstest');

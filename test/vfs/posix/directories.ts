@@ -107,20 +107,20 @@ export function directoryTests(test: PosixTest): void {
   test('changes of the entries change the times of the directory', (dir) => {
     const inner = join(dir, 'd');
     mkdirSync(inner);
-    const changes = [
-      () => writeFileSync(join(inner, 'f'), ''),
-      () => renameSync(join(inner, 'f'), join(inner, 'g')),
-      () => unlinkSync(join(inner, 'g')),
-      () => mkdirSync(join(inner, 'e')),
-      () => rmdirSync(join(inner, 'e')),
+    const changes: [string, () => void][] = [
+      ['create', () => writeFileSync(join(inner, 'f'), '')],
+      ['rename', () => renameSync(join(inner, 'f'), join(inner, 'g'))],
+      ['unlink', () => unlinkSync(join(inner, 'g'))],
+      ['mkdir', () => mkdirSync(join(inner, 'e'))],
+      ['rmdir', () => rmdirSync(join(inner, 'e'))],
     ];
-    for (const change of changes) {
+    for (const [what, change] of changes) {
       const before = statSync(inner, { bigint: true }).mtimeNs;
       // Clocks of file systems go on in steps of some milliseconds.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 12);
       change();
       const after = statSync(inner, { bigint: true });
-      assert.ok(after.mtimeNs > before, `${String(change)}`);
+      assert.ok(after.mtimeNs > before, what);
       assert.is(after.ctimeNs, after.mtimeNs);
     }
   });
