@@ -1,5 +1,5 @@
 import { SLICE_RECORD_BYTES, type Overlay } from '../meta/stores/apply-pending.js';
-import { type Kernels, MEMORY_PAGES_MIN, createMemory, instantiateKernels } from '../workers/wasm.js';
+import { type Kernels, MEMORY_PAGES_MIN, createMemory, instantiateKernels, overlayBytes } from '../workers/wasm.js';
 
 /** Below this address the memory is the kernels' own. */
 const FIRST_FREE = MEMORY_PAGES_MIN * 65_536;
@@ -24,8 +24,8 @@ export function kernelOverlay(): Overlay {
   };
 }
 
-/** Each record can split one that lies below it: n records are at most 2n - 1 segments. */
+/** Room for the records, and behind them for what the kernel makes of them. */
 function makeRoom(records: number): Room {
-  const memory = createMemory(records * SLICE_RECORD_BYTES * 3);
+  const memory = createMemory(records * SLICE_RECORD_BYTES + overlayBytes(records));
   return { records, kernels: instantiateKernels(memory), bytes: new Uint8Array(memory.buffer) };
 }
