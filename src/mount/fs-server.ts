@@ -93,9 +93,9 @@ export class FsServer {
         this.#vfs.release(fh);
       }
     },
-    writeFile: ({ path, data, flags, mode }) => this.#writeFile(path, data, flags, mode),
-    appendFile: ({ path, data, mode }) =>
-      this.#writeFile(path, data, OPEN_FLAGS.O_WRONLY | OPEN_FLAGS.O_APPEND | OPEN_FLAGS.O_CREAT, mode),
+    writeFile: ({ path, data, flags, mode }, ticket) => this.#writeFile(path, data, flags, mode, ticket),
+    appendFile: ({ path, data, mode }, ticket) =>
+      this.#writeFile(path, data, OPEN_FLAGS.O_WRONLY | OPEN_FLAGS.O_APPEND | OPEN_FLAGS.O_CREAT, mode, ticket),
     mkdir: ({ path, recursive, mode }) => ({ created: recursive ? this.#mkdirs(path, mode) : this.#mkdir(path, mode) }),
     readdir: ({ path }) => {
       const inode = this.#existing(path, true);
@@ -175,12 +175,7 @@ export class FsServer {
       const file = this.#file(fd);
       return this.#vfs.fsync(file.ino, file.fh, dataOnly, ticket) === PENDING ? PENDING : null;
     },
-    close: ({ fd }) => {
-      const file = this.#file(fd);
-      this.#files.delete(fd);
-      this.#vfs.release(file.fh);
-      return null;
-    },
+    close: ({ fd }, ticket) => this.#close(fd, ticket),
   };
 
   #forgotten<I extends Inode | undefined>(inode: I): I {
@@ -234,16 +229,31 @@ export class FsServer {
     return fd;
   }
 
-  #writeFile(path: ByteString, data: string, flags: number, mode: number): null {
+  #writeFile(path: ByteString, data: string, flags: number, mode: number, ticket: Ticket): null | typeof PENDING {
     const fd = this.#open(path, flags, mode);
     const file = this.#file(fd);
     try {
       this.#write(file.ino, file.fh, flags, 0, data);
-    } finally {
-      this.#files.delete(fd);
-      this.#vfs.release(file.fh);
+    } catch (error) {
+      this.#release(fd);
+      throw error;
     }
-    return null;
+    return this.#close(fd, ticket);
+  }
+
+  /** Like close(2): with `writeback: false` it is answered when the file is in the store. */
+  #close(fd: number, ticket: Ticket): null | typeof PENDING {
+    const file = this.#file(fd);
+    const isWriter = (file.flags & OPEN_FLAGS.O_ACCMODE) !== OPEN_FLAGS.O_RDONLY;
+    const owed = isWriter ? this.#vfs.flush(file.ino, file.fh, ticket) : 0;
+    this.#release(fd);
+    return owed === PENDING ? PENDING : null;
+  }
+
+  #release(fd: number): void {
+    const file = this.#file(fd);
+    this.#files.delete(fd);
+    this.#vfs.release(file.fh);
   }
 
   #write(ino: number, fh: number, flags: number, position: number, data: string): number {

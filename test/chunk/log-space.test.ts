@@ -67,7 +67,10 @@ test('ENOSPC comes before a change, what was taken stays, and space that is free
   assert.is(readNumbers(log).numbers.length, full.count);
 
   // The reserve: upload marks and seals are still taken.
-  for (let i = 0; i < 20; i++) fixture.writer.appendSeal(i, 1);
+  for (let i = 0; i < 20; i++) {
+    assert.ok(fixture.writer.roomForMark(12));
+    fixture.writer.appendSeal(i, 1);
+  }
   await fixture.thread.flush();
   assert.throws(() => needRoom(fixture, 1000), /ENOSPC/);
 
