@@ -57,7 +57,7 @@ export class StoreError extends Error {
  * - `denied`: the store or the system refused. Check credentials and permissions.
  * - `unavailable`: the store or daemon did not answer. Try again.
  * - `timeout`: the time given ran out; nothing was left half done.
- * - `no-space`: the disk of the cache or of the log is full. Free space, then go on.
+ * - `no-space`: the disk of the cache, of the log or of a `file://` bucket is full. Free space, then go on.
  * - `state`: the handle is not in the state for this call (not mounted, already finalized...).
  * - `io`: anything else that failed below; `cause` has it.
  */
@@ -135,7 +135,10 @@ export function toVolumeError(error: unknown, doing?: string): VolumeError {
   if (error instanceof VolumeError) return error;
   const said = error instanceof Error ? error.message : String(error);
   const message = doing === undefined ? said : `${doing}: ${said}`;
-  if (error instanceof StoreError) return new VolumeError(kindOfStoreError(error.kind), message, { cause: error });
+  if (error instanceof StoreError) {
+    const kind = isNoSpace(error.cause) ? 'no-space' : kindOfStoreError(error.kind);
+    return new VolumeError(kind, message, { cause: error });
+  }
   const code = (error as { code?: unknown } | null)?.code;
   switch (code) {
     case 'ENOSPC':
@@ -152,6 +155,12 @@ export function toVolumeError(error: unknown, doing?: string): VolumeError {
     default:
       return new VolumeError('io', message, { cause: error });
   }
+}
+
+/** A bucket that is a folder can be full like any other. */
+function isNoSpace(error: unknown): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 function kindOfStoreError(kind: StoreErrorKind): VolumeErrorKind {

@@ -23,6 +23,11 @@ interface Pending {
   reject(error: Error): void;
 }
 
+function beginRefusal(errno: number): string {
+  const isSpace = errno === ERRNO.ENOSPC || errno === ERRNO.EDQUOT;
+  return isSpace ? 'no space for the local log; free some, or choose another metaDir' : 'the local log cannot begin';
+}
+
 /** Of the answer to the start; requests have higher ones. */
 const START_ID = 0;
 
@@ -140,7 +145,7 @@ export class LogThread {
       case 'started':
         if (reply.errno === 0) this.#settle(START_ID);
         else {
-          const message = reply.message ?? 'the local log cannot begin';
+          const message = reply.message ?? beginRefusal(reply.errno);
           this.#settle(START_ID, new FsError(errnoName(reply.errno), { message }));
         }
         break;

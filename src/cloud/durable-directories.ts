@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from './file-error.js';
@@ -74,13 +75,30 @@ export class DurableDirectories {
   }
 
   async #makeRoot(): Promise<void> {
-    const first = await mkdir(this.#root, { recursive: true });
+    const first = await makeAll(this.#root);
     if (first === undefined) return;
     for (let made = this.#root; ; made = dirname(made)) {
       await this.sync(dirname(made));
       if (made === first) return;
     }
   }
+}
+
+/** The topmost folder that was made. */
+async function makeAll(directory: string): Promise<string | undefined> {
+  try {
+    return await mkdir(directory, { recursive: true });
+  } catch (error) {
+    // Of a file system that is read-only node says ENOENT here; of a single folder it says what is wrong.
+    if (errorCode(error) === 'ENOENT') await mkdir(topmostMissing(directory));
+    throw error;
+  }
+}
+
+function topmostMissing(directory: string): string {
+  let missing = directory;
+  while (!existsSync(dirname(missing))) missing = dirname(missing);
+  return missing;
 }
 
 async function syncDirectory(directory: string): Promise<void> {

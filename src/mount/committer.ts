@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { sleep, type Clock } from '../base/clock.js';
-import { VolumeError } from '../base/errors.js';
+import { toVolumeError, VolumeError } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
 import type { Random } from '../base/random.js';
 import type { CommitRecord } from '../chunk/log-format.js';
@@ -76,9 +76,13 @@ export class Committer {
     return this.#parent;
   }
 
-  /** @throws VolumeError `conflict` when another writer published first; the work is kept */
+  /** @throws VolumeError: `conflict` when another writer published first, or what went wrong; the work is kept */
   commit(options: CommitOptions = {}): Promise<VersionRecord> {
-    const result = this.#last.then(() => this.#commit(options));
+    const result = this.#last
+      .then(() => this.#commit(options))
+      .catch((error: unknown) => {
+        throw toVolumeError(error, 'nothing is published, and the work is kept');
+      });
     this.#last = result.catch(() => undefined);
     return result;
   }

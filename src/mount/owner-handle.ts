@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { nameToText } from '../base/bytes.js';
 import { errorFromRecord, FsError, VolumeError } from '../base/errors.js';
 import { errnoName } from '../base/errno.js';
 import { eventfdWrite, write } from '../base/libc.js';
@@ -12,6 +13,8 @@ type Waiting = {
   resolve(value: unknown): void;
   reject(error: Error): void;
   ofBody?: (body: Uint8Array | null) => unknown;
+  /** What to say of an error that has only a number. */
+  where?: { syscall: string; path?: string };
 };
 
 /** The main thread's side of the owner: calls with answers, and replies to tickets. */
@@ -79,7 +82,9 @@ export class OwnerHandle {
       if (op === 'readFile') return { data, more: false };
       return op === 'read' ? { data } : null;
     };
-    return this.#ask((ticket) => ({ t: 'rpc', ticket, op, args: [args] }), ofBody) as Promise<FsResult<Op>>;
+    const { path } = args as { path?: string };
+    const where = { syscall: op, ...(path === undefined ? {} : { path: nameToText(path) }) };
+    return this.#ask((ticket) => ({ t: 'rpc', ticket, op, args: [args] }), { ofBody, where }) as Promise<FsResult<Op>>;
   }
 
   /** Answers a ticket that the owner left open: a FUSE request by its reply, a call by its promise. */
@@ -87,7 +92,7 @@ export class OwnerHandle {
     if (ticket > 0) return this.#replyToKernel(ticket, errno, body);
     const call = this.#take(ticket);
     if (errno === 0) call?.resolve(call.ofBody?.(body) ?? null);
-    else call?.reject(new FsError(errnoName(errno), {}));
+    else call?.reject(new FsError(errnoName(errno), call.where));
   };
 
   /** Ends the thread in order: it closes what is open and leaves its loop. */
@@ -101,12 +106,12 @@ export class OwnerHandle {
     await exited;
   }
 
-  #ask(message: (ticket: Ticket) => ToOwner, ofBody?: (body: Uint8Array | null) => unknown): Promise<unknown> {
+  #ask(message: (ticket: Ticket) => ToOwner, more: Pick<Waiting, 'ofBody' | 'where'> = {}): Promise<unknown> {
     if (this.#hasEnded)
       return Promise.reject(new VolumeError('unavailable', 'the file system of this volume has ended'));
     const ticket = this.#nextTicket--;
     return new Promise((resolve, reject) => {
-      this.#calls.set(ticket, { resolve, reject, ...(ofBody === undefined ? {} : { ofBody }) });
+      this.#calls.set(ticket, { resolve, reject, ...more });
       this.send(message(ticket));
     });
   }

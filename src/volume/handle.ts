@@ -1,6 +1,7 @@
 import { VolumeError } from '../base/errors.js';
 import { parseBucket } from '../cloud/open-store.js';
 import { isCount, isObject, isText, JsonFields, type JsonObject, type JsonValue } from '../version/json.js';
+import { parseLocator } from '../version/locator.js';
 import type { ProducedBy, Storage } from '../version/record.js';
 import { checkFamily, checkName } from './names.js';
 
@@ -59,7 +60,7 @@ export function parseHandle(json: unknown): HandleJson {
   const place = readBucket(fields);
   const index = fields.optional('index', isReference, REFERENCE);
   const access = fields.optional('access', isAccess, "'ro' or 'rw'") ?? (index === null ? 'rw' : 'ro');
-  const locator = fields.optional('locator', isText, 'a text');
+  const locator = fields.optional('locator', isLocator, 'the locator of a version');
   if (access === 'ro' && locator === null && index === null) {
     throw new VolumeError('invalid', "handle: access is 'ro', but neither locator nor index names a version");
   }
@@ -100,6 +101,16 @@ export function checkStoreType(type: unknown, what = 'metadataStoreType'): strin
   if (type === undefined || type === null || type === 'sqlite') return 'sqlite';
   const kind = type === 'redis' || type === 'badger' ? 'unsupported' : 'invalid';
   throw new VolumeError(kind, `${what}: ${JSON.stringify(type)} is not supported; this forkfs has 'sqlite'`);
+}
+
+function isLocator(value: JsonValue): value is string {
+  if (!isText(value)) return false;
+  try {
+    parseLocator(value);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isReference(value: JsonValue): value is string | JsonObject {

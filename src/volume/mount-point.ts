@@ -59,6 +59,9 @@ function mountPointError(error: unknown, path: string): VolumeError {
     case 'EEXIST':
     case 'ENOTDIR':
       return new VolumeError('invalid', `mountPath: ${path} is not a directory`, { cause: error });
+    case 'ENOENT':
+      // Node's word for a folder that cannot be made because the file system is read-only.
+      return new VolumeError('denied', `mountPath: ${path} cannot be made there; choose another`, { cause: error });
     default:
       return toVolumeError(error, 'mountPath');
   }
@@ -115,7 +118,10 @@ export function prepareFolder(option: string, folder: string, mountPath: string 
     if (code === 'EEXIST' || code === 'ENOTDIR') {
       throw new VolumeError('invalid', `${option}: ${folder} is not a directory`, { cause: error });
     }
-    throw toVolumeError(error, `${option}: ${folder} cannot be written`);
+    const refusal = `${option}: ${folder} cannot be written; choose another folder`;
+    // ENOENT: node's word for a folder that cannot be made because the file system is read-only.
+    if (code === 'ENOENT') throw new VolumeError('denied', refusal, { cause: error });
+    throw toVolumeError(error, refusal);
   }
 }
 

@@ -55,6 +55,11 @@ export class Workspace {
       .sort();
   }
 
+  /** Pids of daemons that were started for this folder. */
+  daemons(): number[] {
+    return daemonsOf(this.directory);
+  }
+
   /** Frees every mount below the folder, ends every daemon that was started for it, and removes it. */
   cleanUp(): void {
     for (const mount of mountsBelow(this.directory)) {
@@ -138,6 +143,7 @@ export function cli(...args: string[]): { code: number; stdout: string; stderr: 
     encoding: 'utf8',
     env: process.env,
     timeout: 60_000,
+    maxBuffer: 64 * 1024 * 1024,
   });
   return { code: result.status ?? -1, stdout: result.stdout, stderr: result.stderr };
 }
