@@ -5,6 +5,7 @@ import type { Ticket } from '../chunk/messages.js';
 import { FileType } from '../meta/inode.js';
 import type { Inode } from '../meta/namespace.js';
 import { PENDING, type Caller, type VfsOps } from '../vfs/types.js';
+import { fsErrorOf } from './fs-errors.js';
 import { OPEN_FLAGS, type FsArgs, type FsOp, type FsResult, type StatRecord } from './fs-protocol.js';
 import { resolvePath, type PathEnd } from './path-walk.js';
 
@@ -66,12 +67,7 @@ export class FsServer {
       return handler(args, ticket);
     } catch (error) {
       if (!(error instanceof FsError) || error.syscall !== undefined) throw error;
-      const path = (args as { path?: string; from?: string }).path ?? (args as { from?: string }).from;
-      throw new FsError(error.code, {
-        syscall: op,
-        ...(path === undefined ? {} : { path: Buffer.from(path, 'latin1').toString() }),
-        cause: error,
-      });
+      throw fsErrorOf(error, op, args);
     }
   }
 

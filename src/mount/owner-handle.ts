@@ -1,20 +1,22 @@
 import { once } from 'node:events';
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
-import { nameToText } from '../base/bytes.js';
 import { errorFromRecord, FsError, VolumeError } from '../base/errors.js';
 import { errnoName } from '../base/errno.js';
 import { eventfdWrite, write } from '../base/libc.js';
 import type { Logger } from '../base/log.js';
 import type { Ticket, ToMain, ToOwner } from '../chunk/messages.js';
+import { fsErrorOf } from './fs-errors.js';
 import type { FsArgs, FsOp, FsResult } from './fs-protocol.js';
 import type { OwnerCalls, OwnerData } from './owner-data.js';
+
+const NURSERY_MB = 16;
 
 type Waiting = {
   resolve(value: unknown): void;
   reject(error: Error): void;
   ofBody?: (body: Uint8Array | null) => unknown;
-  /** What to say of an error that has only a number. */
-  where?: { syscall: string; path?: string };
+  /** Makes more of an error that has only a number. */
+  ofError?: (error: FsError) => FsError;
 };
 
 /** The main thread's side of the owner: calls with answers, and replies to tickets. */
@@ -47,6 +49,8 @@ export class OwnerHandle {
     const worker = new Worker(new URL('./owner.js', import.meta.url), {
       workerData: { ...data, port: port2 } satisfies OwnerData,
       transferList: transfer,
+      // Most of what a request makes is soon garbage: a small nursery keeps the process small.
+      resourceLimits: { maxYoungGenerationSizeMb: NURSERY_MB },
       name: 'owner',
     });
     const handle = new OwnerHandle(worker, port1, data, logger);
@@ -82,9 +86,10 @@ export class OwnerHandle {
       if (op === 'readFile') return { data, more: false };
       return op === 'read' ? { data } : null;
     };
-    const { path } = args as { path?: string };
-    const where = { syscall: op, ...(path === undefined ? {} : { path: nameToText(path) }) };
-    return this.#ask((ticket) => ({ t: 'rpc', ticket, op, args: [args] }), { ofBody, where }) as Promise<FsResult<Op>>;
+    const ofError = (error: FsError): FsError => fsErrorOf(error, op, args);
+    return this.#ask((ticket) => ({ t: 'rpc', ticket, op, args: [args] }), { ofBody, ofError }) as Promise<
+      FsResult<Op>
+    >;
   }
 
   /** Answers a ticket that the owner left open: a FUSE request by its reply, a call by its promise. */
@@ -92,7 +97,10 @@ export class OwnerHandle {
     if (ticket > 0) return this.#replyToKernel(ticket, errno, body);
     const call = this.#take(ticket);
     if (errno === 0) call?.resolve(call.ofBody?.(body) ?? null);
-    else call?.reject(new FsError(errnoName(errno), call.where));
+    else if (call !== undefined) {
+      const error = new FsError(errnoName(errno));
+      call.reject(call.ofError?.(error) ?? error);
+    }
   };
 
   /** Ends the thread in order: it closes what is open and leaves its loop. */
@@ -106,7 +114,7 @@ export class OwnerHandle {
     await exited;
   }
 
-  #ask(message: (ticket: Ticket) => ToOwner, more: Pick<Waiting, 'ofBody' | 'where'> = {}): Promise<unknown> {
+  #ask(message: (ticket: Ticket) => ToOwner, more: Pick<Waiting, 'ofBody' | 'ofError'> = {}): Promise<unknown> {
     if (this.#hasEnded)
       return Promise.reject(new VolumeError('unavailable', 'the file system of this volume has ended'));
     const ticket = this.#nextTicket--;

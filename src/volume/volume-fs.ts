@@ -1,6 +1,8 @@
 import { nameToText, type ByteString } from '../base/bytes.js';
+import { FsError } from '../base/errors.js';
 import { FileType } from '../meta/inode.js';
 import type { DaemonClient } from '../mount/client.js';
+import { systemError } from '../mount/fs-errors.js';
 import { FS_DATA_BYTES_MAX, OPEN_FLAGS, type DirentRecord } from '../mount/fs-protocol.js';
 import { dataPieces, maskedMode, modeBits, nameIn, openFlags, pathName, timeText, viewBytes } from './fs-arguments.js';
 import { RpcFileHandle, type FsCall } from './fs-handle.js';
@@ -121,7 +123,12 @@ export class RpcFs {
   }
 
   async access(path: VolumePath): Promise<void> {
-    await this.#call('stat', { path: pathName(path, 'access') });
+    const name = pathName(path, 'access');
+    try {
+      await this.#call('stat', { path: name });
+    } catch (error) {
+      throw error instanceof FsError ? systemError(error, 'access', nameToText(name)) : error;
+    }
   }
 
   async rename(from: VolumePath, to: VolumePath): Promise<void> {
