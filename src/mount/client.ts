@@ -60,8 +60,6 @@ export class DaemonClient {
       });
       receiveMessages(socket, (message) => client.#receive(message as Response));
       sendMessage(socket, { version: CONTROL_VERSION, token: info.token });
-      // An idle connection must not keep a task alive that is done.
-      socket.unref();
     });
   }
 
@@ -108,6 +106,7 @@ export class DaemonClient {
   #settle(id: number): { resolve(value: unknown): void; reject(error: Error): void } | undefined {
     const call = this.#calls.get(id);
     this.#calls.delete(id);
+    // An idle connection must not keep a task alive that is done.
     if (this.#calls.size === 0) this.#socket.unref();
     return call;
   }

@@ -2,6 +2,7 @@ import { write as writeFd } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { assert } from '../base/assert.js';
 import { sleep, type Clock } from '../base/clock.js';
 import { toVolumeError, VolumeError } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
@@ -14,9 +15,10 @@ import type { ObjectStore, StoreCounts } from '../cloud/object-store.js';
 import { invalidateInode } from '../fuse/notify.js';
 import { head } from '../version/history.js';
 import { buildIndex, type BuildResult } from '../version/index-builder.js';
-import { putIndex } from '../version/index-object.js';
+import { getIndex, putIndex } from '../version/index-object.js';
+import type { UploadedPack } from '../version/log-replay.js';
 import { formatLocator } from '../version/locator.js';
-import { publishVersion } from '../version/publish.js';
+import { publishVersion, wasPublished } from '../version/publish.js';
 import { versionRecord, type VersionRecord } from '../version/record.js';
 import type { CommitPoint } from './owner-data.js';
 import type { OwnerHandle } from './owner-handle.js';
@@ -24,8 +26,9 @@ import type { MountSpec } from './spec.js';
 
 const writeAsync = promisify(writeFd);
 
-/** How often a commit asks the owner whether its upload marks are in the log. */
+/** How often and how many times a commit asks the owner whether its upload marks are in the log. */
 const POLL_MS = 2;
+const MARK_TRIES = 100;
 
 export interface CommitterParts {
   spec: MountSpec;
@@ -60,6 +63,10 @@ export interface CommitOptions {
 export class Committer {
   readonly #parts: CommitterParts;
   #parent: VersionRecord | null;
+  /** Packs in the store whose marks may not be in the log. */
+  readonly #uploaded = new Map<number, UploadedPack>();
+  /** A publication to which the store gave no answer: it may have arrived. */
+  #unknown: { record: VersionRecord; lsn: number } | null = null;
   /** One commit at a time. */
   #last: Promise<unknown> = Promise.resolve();
   /** False once the kernel has ended the mount: then nothing can be dirty in it. */
@@ -99,9 +106,9 @@ export class Committer {
       return result;
     };
     const countsBefore = { ...store.counts };
-    const base = state.base!;
+    await this.#settleUnknown();
     const volume = options.forkName ?? spec.volume.name;
-    const seq = options.forkName === undefined ? base.seq + 1 : 1;
+    const seq = options.forkName === undefined ? state.base!.seq + 1 : 1;
     await this.#refuseEarly(volume, seq);
 
     if (this.isMounted) await timed('mappings', this.#flushMappings());
@@ -126,13 +133,37 @@ export class Committer {
       const record = this.#record({ options, volume, seq, token, built, indexKey: index.key });
       record.stats = { seconds: times, ...difference(countsBefore, store.counts) };
       await this.#noteIntent(record, point.lsn);
-      await timed('publish', publishVersion(store, spec.volume.family, record));
+      await timed('publish', this.#publish(record, point.lsn));
       if (options.forkName === undefined) await this.#moveBase(record, image, point.lsn);
       this.#parts.logger.info({ locator: record.locator, seconds: (clock.monotonicMs() - begun) / 1000 }, 'published');
       return record;
     } finally {
       await rm(image, { force: true });
     }
+  }
+
+  async #publish(record: VersionRecord, lsn: number): Promise<void> {
+    try {
+      await publishVersion(this.#parts.store, record.family, record);
+    } catch (error) {
+      const isUnknown = error instanceof VolumeError && error.kind === 'unavailable';
+      if (isUnknown && record.volume === this.#parts.spec.volume.name) this.#unknown = { record, lsn };
+      throw error;
+    }
+  }
+
+  /** If an earlier publication has arrived after all, this session continues that version, and does not fight itself. */
+  async #settleUnknown(): Promise<void> {
+    if (this.#unknown === null) return;
+    const { record, lsn } = this.#unknown;
+    const { store, state, logger } = this.#parts;
+    if (await wasPublished(store, record.family, record)) {
+      const image = join(state.directory, `commit-${record.writer}.db`);
+      await getIndex(store, record, image);
+      await this.#moveBase(record, image, lsn);
+      logger.info({ locator: record.locator }, 'an earlier publication had arrived');
+    }
+    this.#unknown = null;
   }
 
   /** Nothing is uploaded for a version that cannot be published any more. */
@@ -172,27 +203,48 @@ export class Committer {
   }
 
   async #upload(point: CommitPoint, options: CommitOptions): Promise<void> {
-    const { owner, uploader, log } = this.#parts;
+    const { uploader, log } = this.#parts;
     await log.flush();
     uploader.hurry();
     options.onProgress?.({ step: 'upload', bytesLeft: uploader.status().bytes });
     await uploader.waitFor(point.packs);
-    while (!(await owner.call('uploads-logged'))) await sleep(POLL_MS);
+    await this.#forgetLogged();
     await log.flush();
   }
 
-  #buildImage(out: string, toLsn: number, volume: string, seq: number): Promise<BuildResult> {
+  /** A pack's block is in the store. Its mark in the log may have to wait for room there. */
+  noteUploaded(pack: UploadedPack): void {
+    this.#uploaded.set(pack.id, pack);
+  }
+
+  /** On a full disk marks may find no room in the log; then the index is told of these uploads by us. */
+  async #forgetLogged(): Promise<void> {
+    for (let tries = 0; tries < MARK_TRIES; tries++) {
+      const marks = [...this.#uploaded.keys()];
+      if (await this.#parts.owner.call('uploads-logged')) {
+        for (const id of marks) this.#uploaded.delete(id);
+        return;
+      }
+      await sleep(POLL_MS);
+    }
+  }
+
+  async #buildImage(out: string, toLsn: number, volume: string, seq: number): Promise<BuildResult> {
     const { spec, state } = this.#parts;
     const base = state.base!;
-    return buildIndex({
+    const built = await buildIndex({
       base: state.baseImagePath(),
       setting: null,
       logDirectory: state.logDirectory,
       fromLsn: base.lsn,
       toLsn,
+      uploaded: [...this.#uploaded.values()],
       out,
       meta: { format: '1', family: spec.volume.family, volume, seq: String(seq), parent: base.locator ?? '' },
     });
+    // Bytes before metadata: an index must name nothing that the store has not acknowledged.
+    assert(built.packs.length === 0, 'every pack of a version is in the store');
+    return built;
   }
 
   #record(of: {

@@ -37,6 +37,7 @@ class Daemon {
   #isMounted = false;
   /** Set while finalize, umount or abandon runs: the end of the mount is expected. */
   #isEnding = false;
+  #isLeaving = false;
 
   constructor(spec: MountSpec, logPath: string) {
     this.#spec = spec;
@@ -66,8 +67,10 @@ class Daemon {
     return this.#entry;
   }
 
-  /** Stages everything, unmounts and ends: the task is gone, or somebody sent a signal. */
-  async leave(why: string): Promise<never> {
+  /** Stages everything, unmounts and ends: the task is gone, or somebody sent a signal. Once is enough. */
+  async leave(why: string): Promise<void> {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
     this.#logger.info({ why }, 'leaving');
     this.#isEnding = true;
     if (this.#session !== undefined) {
@@ -84,7 +87,7 @@ class Daemon {
       }
       this.#logger.info({ unpublished: this.#session.isWritable }, 'staged; mount the same handle to go on');
     }
-    return this.#end({ isDone: false });
+    await this.#end({ isDone: false });
   }
 
   /** After a failed start: nothing stays behind, and threads that may be asleep in a system call cannot delay it. */
@@ -142,7 +145,7 @@ class Daemon {
         this.#finalize(params, onProgress),
       umount: () => this.#umount(),
       abandon: (params: { delete?: boolean }) => this.#abandon(params.delete === true),
-      fs: ({ op, args }: FsRequest) => this.#session.owner.fs(op, args),
+      fs: (request: FsRequest) => this.#fs(request),
     };
     return new Map(Object.entries(methods));
   }
@@ -157,6 +160,11 @@ class Daemon {
       startedMs: this.#startedMs,
       extentsInUse: this.#session.extentsInUse,
     };
+  }
+
+  #fs({ op, args }: FsRequest): Promise<unknown> {
+    if (!this.#isEnding) return this.#session.owner.fs(op, args);
+    return Promise.reject(new VolumeError('state', 'the volume is being closed; nothing can be read or written in it'));
   }
 
   async #finalize(
@@ -191,7 +199,6 @@ class Daemon {
     await this.#session.stage();
     const { state } = await this.#session.status();
     if (isDeleting) {
-      this.#isEnding = true;
       await this.#session.stopAndDelete();
       this.#exitSoon();
     } else {
@@ -200,9 +207,10 @@ class Daemon {
     return { state };
   }
 
+  /** From here on nothing changes the volume any more. */
   async #unmountInOrder(deadline: number | undefined): Promise<void> {
-    if (!this.#isMounted) return;
     this.#isEnding = true;
+    if (!this.#isMounted) return;
     try {
       await unmount(this.#spec.mountPath!);
     } catch (error) {
@@ -242,6 +250,7 @@ class Daemon {
   }
 
   async #end(how: { isDone: boolean }): Promise<never> {
+    this.#isLeaving = true;
     startTimer(END_LIMIT_MS, () => process.kill(process.pid, 'SIGKILL'), { idle: true });
     if (this.#session !== undefined) await this.#session.stop(how);
     return this.#exit();

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { systemClock } from '../base/clock.js';
 import { newUuid } from '../base/random.js';
 import { emptyImage } from '../meta/stores/schema.js';
 import { newSetting, refuseWriting } from '../meta/stores/setting.js';
 import { loadSqlJs } from '../meta/stores/sql.js';
-import { validateImage } from '../meta/stores/validate.js';
 import { writeImage } from '../version/index-build.js';
+import { checkIndexFile } from '../version/index-builder.js';
 
 /** How a volume's blocks are named and cut; it never changes. */
 export interface BlockFormat {
@@ -18,7 +17,7 @@ export interface BlockFormat {
  * @throws VolumeError `corrupt`, or `unsupported` when it holds what we cannot serve (or, for writing, must not change)
  */
 export async function checkImage(path: string, options: { forWriting: boolean }): Promise<BlockFormat> {
-  const { setting } = validateImage(await loadSqlJs(), await readFile(path));
+  const { setting } = await checkIndexFile(path);
   if (options.forWriting) refuseWriting(setting);
   return { blockBytes: setting.blockBytes, hashPrefix: setting.hashPrefix };
 }

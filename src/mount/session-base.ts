@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { VolumeError } from '../base/errors.js';
+import { BLOCK_BYTES } from '../base/limits.js';
 import type { Logger } from '../base/log.js';
 import type { LocalState } from '../chunk/local-state.js';
 import type { SealedPack } from '../chunk/messages.js';
@@ -11,7 +12,7 @@ import { buildIndex, type BuildResult } from '../version/index-builder.js';
 import { parseLocator } from '../version/locator.js';
 import { ensureFamily } from '../version/family.js';
 import type { VersionRecord } from '../version/record.js';
-import { writeEmptyImage } from './image.js';
+import { checkImage, writeEmptyImage, type BlockFormat } from './image.js';
 import type { MountSpec } from './spec.js';
 
 /** What a session starts from: an index image on the local disk, and what the log has on top of it. */
@@ -26,6 +27,14 @@ export interface SessionBase {
   packs: SealedPack[];
   /** Did an earlier session leave work that no version has? */
   isResumed: boolean;
+  /** Of the blocks that are there, and of new ones. */
+  format: BlockFormat;
+}
+
+const NEW_FORMAT: BlockFormat = { blockBytes: BLOCK_BYTES, hashPrefix: false };
+
+function formatOf(record: VersionRecord | null): BlockFormat {
+  return record === null ? NEW_FORMAT : { blockBytes: record.blockBytes, hashPrefix: record.hashPrefix };
 }
 
 /** The image of a version for reading, kept by its hash so that every mount of it shares one file. */
@@ -36,7 +45,9 @@ export async function readOnlyBase(spec: MountSpec, store: ObjectStore): Promise
   const record = await readVersion(store, family, volume, seq);
   const imagePath = join(spec.cacheDir, 'index', `${record.indexSha256}.db`);
   await getIndex(store, record, imagePath);
-  return { imagePath, record, seq, locator: spec.volume.locator, endLsn: 0, packs: [], isResumed: false };
+  const format = await checkImage(imagePath, { forWriting: false });
+  const { locator } = spec.volume;
+  return { imagePath, record, seq, locator, endLsn: 0, packs: [], isResumed: false, format };
 }
 
 /**
@@ -51,10 +62,12 @@ export async function writableBase(
 ): Promise<SessionBase> {
   const { family, name } = spec.volume;
   const newest = await head(store, family, name);
-  if (state.base !== undefined && state.hasUnpublished()) return resume(spec, store, state, newest, logger);
+  if (state.base === undefined) clearLog(state);
+  else if (state.hasUnpublished()) return resume(spec, store, state, newest, logger);
   if (newest > 0) {
-    const record = await useVersion(spec, store, state, newest, 0);
-    return { ...current(state), record, packs: [], isResumed: false };
+    // The log goes on where it was: were it begun anew, its old records could be read as changes of the newer version.
+    const record = await useVersion(spec, store, state, newest, state.base?.lsn ?? 0);
+    return { ...current(state), record, packs: [], isResumed: false, format: formatOf(record) };
   }
   if (state.base === undefined || state.base.seq !== 0) {
     await ensureFamily(store, family, { mode: spec.volume.fresh ?? 'new', volume: name });
@@ -62,7 +75,12 @@ export async function writableBase(
     const { sha256 } = await writeEmptyImage(image, family);
     await setBase(spec, state, { seq: 0, locator: null, sha256, lsn: 0 });
   }
-  return { ...current(state), record: null, packs: [], isResumed: false };
+  return { ...current(state), record: null, packs: [], isResumed: false, format: NEW_FORMAT };
+}
+
+/** What an interrupted deletion of the state left must never be read as a log. */
+function clearLog(state: LocalState): void {
+  for (const name of readdirSync(state.logDirectory)) rmSync(join(state.logDirectory, name));
 }
 
 async function resume(
@@ -99,6 +117,7 @@ async function resume(
     endLsn: built.endLsn,
     packs: built.packs,
     isResumed: true,
+    format: formatOf(record),
   };
 }
 
@@ -133,6 +152,7 @@ async function useVersion(
   const isHere = state.base?.seq === seq && state.base.imageSha256 === record.indexSha256 && existsSync(image);
   if (!isHere || state.base?.lsn !== lsn) {
     await getIndex(store, record, image);
+    await checkImage(image, { forWriting: true });
     await setBase(spec, state, { seq, locator: record.locator, sha256: record.indexSha256, lsn });
     state.removeOldImages();
   }

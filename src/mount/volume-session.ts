@@ -20,7 +20,7 @@ import { KernelPool } from '../workers/pool.js';
 import { claimSession, closeSession, type ClaimedSession } from '../version/session.js';
 import type { VersionRecord } from '../version/record.js';
 import { Committer, type CommitOptions } from './committer.js';
-import { checkImage, type BlockFormat } from './image.js';
+import type { BlockFormat } from './image.js';
 import { OwnerHandle } from './owner-handle.js';
 import { readOnlyBase, writableBase, type SessionBase } from './session-base.js';
 import type { MountSpec, MountStatus } from './spec.js';
@@ -238,7 +238,7 @@ function ownerOptions(spec: MountSpec, format: BlockFormat, logPath: string) {
 async function startReading(options: SessionStart, store: ObjectStore): Promise<VolumeSession> {
   const { spec, logger } = options;
   const base = await readOnlyBase(spec, store);
-  const format = await checkImage(base.imagePath, { forWriting: false });
+  const { format } = base;
   const common = commonParts(options, store, format, null);
   const fuseFd = options.mount?.() ?? null;
   const owner = await OwnerHandle.start(
@@ -265,7 +265,7 @@ async function startReading(options: SessionStart, store: ObjectStore): Promise<
 async function startWriting(options: SessionStart, store: ObjectStore, state: LocalState): Promise<VolumeSession> {
   const { spec, logger } = options;
   const base = await writableBase(spec, store, state, logger);
-  const format = await checkImage(base.imagePath, { forWriting: true });
+  const { format } = base;
   const claimed = await claimSession(store, spec.volume.family, { volume: spec.volume.name, parentSeq: base.seq });
   const common = commonParts(options, store, format, state.logDirectory);
   const shared: LogShared = {
@@ -289,6 +289,7 @@ async function startWriting(options: SessionStart, store: ObjectStore, state: Lo
   });
   const fuseFd = options.mount?.() ?? null;
   if (fuseFd !== null) log.setFuseFd(fuseFd);
+  let committer: Committer | undefined;
   const uploader = new Uploader({
     store,
     family: spec.volume.family,
@@ -301,7 +302,10 @@ async function startWriting(options: SessionStart, store: ObjectStore, state: Lo
     blockBytes: format.blockBytes,
     hashPrefix: format.hashPrefix,
     logger,
-    onUploaded: (pack, crcs) => owner?.send({ t: 'uploaded', id: pack.id, sizeBytes: pack.sizeBytes, crcs }),
+    onUploaded: ({ id, sizeBytes }, crcs) => {
+      committer?.noteUploaded({ id, sizeBytes, crcs });
+      owner?.send({ t: 'uploaded', id, sizeBytes, crcs });
+    },
   });
   const session: SessionRecord = {
     format: 1,
@@ -335,7 +339,7 @@ async function startWriting(options: SessionStart, store: ObjectStore, state: Lo
     else void answerWhenUploaded(handle, { uploader, log }, message.ticket, message.packs);
   };
   for (const pack of base.packs) uploader.add(pack);
-  const committer = new Committer({
+  committer = new Committer({
     spec,
     store,
     state,
