@@ -1,3 +1,4 @@
+import type { Timespec } from '../base/clock.js';
 import { FsError } from '../base/errors.js';
 import { BLOCK_BYTES, CHUNK_BYTES, FUSE_WRITE_BYTES_MAX, KIB, MIB } from '../base/limits.js';
 import type { IdAllocator, Inode, Namespace } from '../meta/namespace.js';
@@ -105,10 +106,10 @@ export class DataPlane {
 
   // -- writing --
 
-  /** Takes all of `data`; the caller may use its memory again afterwards. */
-  write(inode: Inode, offset: number, data: Uint8Array): void {
+  /** Takes all of `data`; the caller may use its memory again afterwards. `time`: mtime and ctime, if not now. */
+  write(inode: Inode, offset: number, data: Uint8Array, time?: Timespec): void {
     const log = this.#log!;
-    const { sec, nsec } = this.#namespace.now();
+    const { sec, nsec } = time ?? this.#namespace.now();
     this.#packer.note(inode.ino, offset, data.length);
     let done = 0;
     while (done < data.length) {

@@ -16,6 +16,8 @@ import {
   OPEN_KILL_SUIDGID,
   OpenFlag,
   Opcode,
+  InitFlag,
+  WRITE_CACHE,
   WRITE_KILL_SUIDGID,
 } from './protocol/constants.js';
 import { negotiate, writeInitReply, type Negotiated } from './protocol/init.js';
@@ -72,6 +74,7 @@ export class Bridge {
   /** By opcode. */
   readonly #counts = new Float64Array(64);
   #agreed: Negotiated | undefined;
+  #holdsWritesBack = false;
 
   constructor(parts: BridgeParts) {
     const { vfs, options } = parts;
@@ -316,7 +319,10 @@ export class Bridge {
       this.#logger.error({}, 'the kernel speaks a FUSE protocol that is too old (needs 7.31, Linux 5.4)');
       return -ERRNO.EPROTO;
     }
-    if (agreed !== 'again') this.#agreed = agreed;
+    if (agreed !== 'again') {
+      this.#agreed = agreed;
+      this.#holdsWritesBack = (agreed.flags & InitFlag.WRITEBACK_CACHE) !== 0;
+    }
     return writeInitReply(this.#reply, agreed);
   }
 
@@ -464,8 +470,11 @@ export class Bridge {
     const size = request.u32(wire.writeIn.size);
     const data = request.data(wire.writeIn.bytes, size);
     const offset = request.u64(wire.writeIn.offset, 'EFBIG');
-    const killPriv = (request.u32(wire.writeIn.writeFlags) & WRITE_KILL_SUIDGID) !== 0;
-    this.#vfs.write(request.nodeid, request.u64(wire.writeIn.fh), offset, data, killPriv);
+    const flags = request.u32(wire.writeIn.writeFlags);
+    const killPriv = (flags & WRITE_KILL_SUIDGID) !== 0;
+    // A kernel that holds writes back keeps the times itself, and sends them with SETATTR, before or after the data.
+    const keepTimes = (flags & WRITE_CACHE) !== 0 && this.#holdsWritesBack;
+    this.#vfs.write(request.nodeid, request.u64(wire.writeIn.fh), offset, data, killPriv, keepTimes);
     return this.#reply.writeReply(size);
   }
 

@@ -66,8 +66,11 @@ export interface VfsOps {
   create(caller: Caller, parent: number, name: ByteString, mode: number, flags: number): { inode: Inode; fh: number };
   /** Fills `out` from `at`; returns the bytes read (short only at the end of the file), or PENDING. */
   read(ino: number, fh: number, offset: number, size: number, out: Uint8Array, at: number, ticket: Ticket): number;
-  /** Takes all of `data` (which the caller may reuse afterwards). `killPriv`: clear set-id bits, as the kernel asked. */
-  write(ino: number, fh: number, offset: number, data: Uint8Array, killPriv: boolean): void;
+  /**
+   * Takes all of `data` (which the caller may reuse afterwards). `killPriv`: clear set-id bits, as the kernel asked.
+   * `keepTimes`: the kernel held the write back and keeps mtime and ctime itself.
+   */
+  write(ino: number, fh: number, offset: number, data: Uint8Array, killPriv: boolean, keepTimes?: boolean): void;
   /** 0 when nothing is owed, else PENDING. */
   flush(ino: number, fh: number, ticket: Ticket): number;
   fsync(ino: number, fh: number, dataOnly: boolean, ticket: Ticket): number;

@@ -178,9 +178,9 @@ export class Vfs implements VfsOps {
     return this.#data.read(inode, offset, size, out, at, ticket);
   }
 
-  write(ino: number, fh: number, offset: number, data: Uint8Array, killPriv: boolean): void {
+  write(ino: number, fh: number, offset: number, data: Uint8Array, killPriv: boolean, keepTimes = false): void {
     this.#checkWritable();
-    writeFile(this.#namespace, this.#data, this.#inodeOf(ino, fh), offset, data, killPriv);
+    writeFile(this.#namespace, this.#data, this.#inodeOf(ino, fh), offset, data, { killPriv, keepTimes });
   }
 
   flush(ino: number, fh: number, ticket: Ticket): number {

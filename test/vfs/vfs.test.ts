@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CHUNK_BYTES, MIB } from '../../dist/base/limits.js';
@@ -36,6 +36,29 @@ test('a write clears set-id bits when the kernel asks, an execute bit deciding o
   f.setattr(ino, { mode: 0o6765 });
   f.write(ino, 0, text('c'), true);
   assert.is(mode(ino), '2765', 'without group execution it means mandatory locking');
+});
+
+test('a write that the kernel held back leaves the times to it, in the log as well', async () => {
+  const ino = f.create('held-back');
+  const times = { atime: { sec: 5, nsec: 0 }, mtime: { sec: 1000, nsec: 7 }, ctime: { sec: 2000, nsec: 8 } };
+  const shown = (): number[] => {
+    const { mtime, mtimensec, ctime, ctimensec } = vfs.getattr(ino);
+    return [mtime, mtimensec, ctime, ctimensec];
+  };
+  f.setattr(ino, times);
+  f.room(10);
+  vfs.write(ino, 0, 0, text('held back'), false, true);
+  assert.equal(shown(), [1000, 7, 2000, 8]);
+  f.setattr(ino, { ...times, ctime: times.mtime });
+  f.room(10);
+  vfs.write(ino, 0, 0, text('again'), false, true);
+  assert.equal(shown(), [1000, 7, 1000, 7]);
+  const { path } = await f.index();
+  const indexed = openReadOnly(readFileSync(path)).inode(ino)!;
+  assert.equal([indexed.length, indexed.mtime, indexed.mtimensec, indexed.ctime], [9, 1000, 7, 1000]);
+  f.room(10);
+  vfs.write(ino, 0, 0, text('now'), false);
+  assert.ok(vfs.getattr(ino).mtime > 1.7e9);
 });
 
 test('chown clears set-id bits of files and leaves those of directories', () => {

@@ -94,7 +94,8 @@ export const OpenFlag = { KEEP_CACHE: 2, CACHE_DIR: 8 } as const;
 
 /** `open_flags` of an OPEN or CREATE request. */
 export const OPEN_KILL_SUIDGID = 1;
-/** `write_flags` of a WRITE request. */
+/** `write_flags` of a WRITE request. CACHE: what the kernel held back, or wrote through a mapping. */
+export const WRITE_CACHE = 1;
 export const WRITE_KILL_SUIDGID = 4;
 /** `fsync_flags` of an FSYNC or FSYNCDIR request. */
 export const FSYNC_FDATASYNC = 1;

@@ -24,14 +24,21 @@ export function writeFile(
   inode: Inode,
   offset: number,
   bytes: Uint8Array,
-  killPriv: boolean,
+  how: { killPriv: boolean; keepTimes: boolean },
 ): void {
   checkFile(inode);
   if (offset < 0) throw new FsError('EINVAL');
   if (offset + bytes.length > FILE_BYTES_MAX) throw new FsError('EFBIG');
   dropCapabilities(namespace, inode);
-  if (killPriv) dropSetId(namespace, inode);
-  data.write(inode, offset, bytes);
+  if (how.killPriv) dropSetId(namespace, inode);
+  if (!how.keepTimes) return data.write(inode, offset, bytes);
+  const { mtime, mtimensec, ctime, ctimensec } = inode;
+  data.write(inode, offset, bytes, { sec: ctime, nsec: ctimensec });
+  // A WRITE record has one time for both.
+  if (mtime === ctime && mtimensec === ctimensec) return;
+  inode.mtime = mtime;
+  inode.mtimensec = mtimensec;
+  namespace.changed(inode);
 }
 
 function dropSetId(namespace: Namespace, inode: Inode): void {
