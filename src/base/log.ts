@@ -17,7 +17,10 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', '
 export function fileLogger(path: string): Logger & Pick<PinoLogger, 'flush'> {
   const asked = process.env['FORKFS_LOG'] ?? 'info';
   const level = (LOG_LEVELS as readonly string[]).includes(asked) ? asked : 'info';
-  return pino({ level, base: { pid: process.pid } }, pino.destination({ dest: path, sync: true, mkdir: true, mode: 0o600 }));
+  return pino(
+    { level, base: { pid: process.pid } },
+    pino.destination({ dest: path, sync: true, mkdir: true, mode: 0o600 }),
+  );
 }
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

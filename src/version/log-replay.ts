@@ -139,7 +139,10 @@ export class LogReplay {
       case RecordKind.PAD:
         return;
       default:
-        throw new VolumeError('unsupported', `the log holds a record of unknown kind ${kind}: use a newer forkfs`);
+        throw new VolumeError(
+          'unsupported',
+          `the log holds a record of unknown kind ${String(kind)}: use a newer forkfs`,
+        );
     }
   }
 
