@@ -43,6 +43,14 @@ class Typed {
   }
 }
 
+/** Rounded as node rounds it: the seconds and the rest one by one. */
+function msOf(ns: string): number {
+  const rest = Number(BigInt(ns) % 1_000_000_000n);
+  const nsec = rest < 0 ? rest + 1e9 : rest;
+  const sec = Number((BigInt(ns) - BigInt(nsec)) / 1_000_000_000n);
+  return sec * 1e3 + nsec / 1e6;
+}
+
 /** The shape of node's Stats. The format keeps no time of birth: it is shown as the ctime, as Linux does without one. */
 export class VolumeStats extends Typed {
   readonly dev: number = 0;
@@ -70,9 +78,9 @@ export class VolumeStats extends Typed {
     this.rdev = record.rdev;
     this.size = record.size;
     this.blocks = record.blocks;
-    this.atimeMs = Number(record.atimeNs) / 1e6;
-    this.mtimeMs = Number(record.mtimeNs) / 1e6;
-    this.ctimeMs = Number(record.ctimeNs) / 1e6;
+    this.atimeMs = msOf(record.atimeNs);
+    this.mtimeMs = msOf(record.mtimeNs);
+    this.ctimeMs = msOf(record.ctimeNs);
     this.birthtimeMs = this.ctimeMs;
   }
   get atime(): Date {
