@@ -325,6 +325,20 @@ test('cuts a file with data in very many chunks in one step', () => {
   assert.is(read(ino, 299 * CHUNK_BYTES, 10), '\0'.repeat(10));
 });
 
+test('refuses to cut data in more chunks than one step can, before it changes anything', () => {
+  const ino = f.create('wider');
+  const chunks = 20_001;
+  for (let i = 0; i < chunks; i++) f.write(ino, i * CHUNK_BYTES, text('x'));
+  const before = row(vfs.getattr(ino));
+  assert.is(
+    outcome(() => f.setattr(ino, { size: 0 })),
+    'EFBIG',
+  );
+  assert.equal(row(vfs.getattr(ino)), before);
+  f.setattr(ino, { size: CHUNK_BYTES });
+  assert.is(read(ino, 0, 2), 'x\0', 'a part of them can be cut');
+});
+
 test('a read-only volume refuses every change and owes nothing', () => {
   const ns = openReadOnly(newImage());
   const plane = new DataPlane({
