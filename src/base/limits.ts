@@ -68,5 +68,9 @@ export const RECORD_BYTES_MAX = 8 * MIB;
 /** The largest index that is opened: sql.js addresses 2 GiB of memory and needs room to work. */
 export const INDEX_BYTES_MAX = 1536 * MIB;
 
+// -- daemons --
+/** Log files of daemons that are gone. */
+export const LOG_FILES_MAX = 100;
+
 // -- control channel --
 export const CONTROL_MESSAGE_BYTES_MAX = 64 * MIB;

@@ -8,7 +8,7 @@ import { startTimer } from '../base/clock.js';
 import { systemRandom } from '../base/random.js';
 import { LocalState } from '../chunk/local-state.js';
 import { CONTROL_VERSION, receiveMessages, sendMessage, type Response } from './control-protocol.js';
-import { liveEntries, logsDirectory, type RegistryEntry } from './registry.js';
+import { liveEntries, logsDirectory, pruneLogs, type RegistryEntry } from './registry.js';
 import type { MountSpec, MountStatus } from './spec.js';
 
 /** What a daemon tells the process that started it, once, when it serves or has failed. */
@@ -118,6 +118,7 @@ export class DaemonClient {
  */
 export async function startDaemon(spec: MountSpec): Promise<DaemonClient> {
   mkdirSync(logsDirectory(), { recursive: true, mode: 0o700 });
+  pruneLogs();
   const logPath = join(logsDirectory(), `${spec.volume.name}-${systemRandom.id(6)}.log`);
   const output = openSync(logPath, 'a', 0o600);
   // Detached: a signal for the task's group (Ctrl-C) must not end the daemon before it has staged everything.

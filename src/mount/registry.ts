@@ -4,6 +4,7 @@ import { homedir, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { systemRandom } from '../base/random.js';
 import { VolumeError } from '../base/errors.js';
+import { LOG_FILES_MAX } from '../base/limits.js';
 
 /**
  * Which daemons run for this user: one file each below `$XDG_STATE_HOME/forkfs/mounts`, readable by the user alone,
@@ -38,6 +39,18 @@ function mountsDirectory(): string {
 
 export function logsDirectory(): string {
   return join(stateHome(), 'logs');
+}
+
+/** Deletes the oldest logs of daemons that are gone, so that LOG_FILES_MAX stay. */
+export function pruneLogs(): void {
+  const directory = logsDirectory();
+  const inUse = new Set(liveEntries().map((entry) => entry.logPath));
+  const logs = readdirSync(directory)
+    .map((name) => join(directory, name))
+    .filter((path) => !inUse.has(path))
+    .map((path) => ({ path, mtimeMs: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+    .sort((a, b) => b.mtimeMs - a.mtimeMs);
+  for (const { path } of logs.slice(LOG_FILES_MAX)) rmSync(path, { force: true });
 }
 
 export function newEntryId(mountPath: string | null): string {
