@@ -60,6 +60,8 @@ export const OWNER_SLICE_MS = 2;
 // -- store --
 export const UPLOADS_MAX_DEFAULT = 50;
 export const CACHE_BYTES_DEFAULT = 10 * GIB;
+/** Index images of versions that were mounted read-only. */
+export const INDEX_CACHE_BYTES = 2 * GIB;
 export const READAHEAD_BYTES = 8 * MIB;
 /** Bytes of blocks that are being fetched for readers at one time. */
 export const FETCH_BYTES_MAX = 64 * MIB;

@@ -13,6 +13,7 @@ import { parseLocator } from '../version/locator.js';
 import { ensureFamily } from '../version/family.js';
 import type { VersionRecord } from '../version/record.js';
 import { checkImage, writeEmptyImage, type BlockFormat } from './image.js';
+import { useCachedImage } from './index-cache.js';
 import type { MountSpec } from './spec.js';
 
 /** What a session starts from: an index image on the local disk, and what the log has on top of it. */
@@ -43,8 +44,10 @@ export async function readOnlyBase(spec: MountSpec, store: ObjectStore): Promise
     throw new VolumeError('state', 'a volume without a version cannot be mounted read-only');
   const { family, volume, seq } = parseLocator(spec.volume.locator);
   const record = await readVersion(store, family, volume, seq);
-  const imagePath = join(spec.cacheDir, 'index', `${record.indexSha256}.db`);
+  const directory = join(spec.cacheDir, 'index');
+  const imagePath = join(directory, `${record.indexSha256}.db`);
   await getIndex(store, record, imagePath);
+  useCachedImage(directory, imagePath);
   const format = await checkImage(imagePath, { forWriting: false });
   const { locator } = spec.volume;
   return { imagePath, record, seq, locator, endLsn: 0, packs: [], isResumed: false, format };
