@@ -81,7 +81,7 @@ crash('gives a typed error to the task whose daemon was killed', async () => {
 crash('leaves no dead mount while a process still works in it', async () => {
   const { path, pid } = await mounted('busy');
   writeFileSync(join(path, 'file'), 'x');
-  const user = spawn('sh', ['-c', 'exec 3<file; echo ready; sleep 60'], {
+  const user = spawn('sh', ['-c', 'exec 3<file; echo ready; exec sleep 60'], {
     cwd: path,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
