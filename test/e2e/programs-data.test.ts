@@ -164,43 +164,6 @@ data('sed -i, an editor that replaces files and a link that follows it', () => {
   );
 });
 
-data('what is dirty in shared mappings is in the version, with the mapping still open', async () => {
-  const file = join(path, 'mapped');
-  const script = `
-import mmap, os, sys, time
-fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o644)
-os.ftruncate(fd, 3 << 20)
-m = mmap.mmap(fd, 3 << 20)
-os.close(fd)
-for i in range(0, 3 << 20, 4096): m[i:i + 8] = b'round-%02d' % 1
-open(sys.argv[1] + '.1', 'w').close()
-while not os.path.exists(sys.argv[1] + '.go'): time.sleep(0.01)
-for i in range(0, 3 << 20, 4096): m[i:i + 8] = b'round-%02d' % 2
-assert os.path.getsize(sys.argv[1]) == 3 << 20
-open(sys.argv[1] + '.2', 'w').close()
-while not os.path.exists(sys.argv[1] + '.end'): time.sleep(0.01)
-assert m[0:8] == b'round-02' and m[-4096:-4088] == b'round-02'
-`;
-  const child = startPython(script, file);
-  const versions = [];
-  for (const round of [1, 2]) {
-    sh(path, `while ! [ -e mapped.${round} ]; do sleep 0.02; done`);
-    versions.push(await volume.commit());
-    if (round === 1) writeFileSync(`${file}.go`, '');
-  }
-  writeFileSync(`${file}.end`, '');
-  await child;
-  for (const [i, version] of versions.entries()) {
-    const at = await version.mount({ mountPath: work.fresh() });
-    const bytes = readFileSync(join(at, 'mapped'));
-    await version.unmount();
-    assert.is(bytes.length, 3 << 20);
-    for (let page = 0; page < bytes.length; page += 4096) {
-      assert.is(bytes.toString('latin1', page, page + 8), `round-0${i + 1}`, `version ${i + 1}, byte ${page}`);
-    }
-  }
-});
-
 data('mappings and writes of two processes see each other at once', () => {
   const said = python(
     `
