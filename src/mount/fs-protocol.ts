@@ -26,8 +26,9 @@ export interface FsCalls {
   /** Does not follow. */
   lstat: { args: { path: ByteString }; result: StatRecord };
   rename: { args: { from: ByteString; to: ByteString }; result: null };
-  /** As node's: `force` makes a path that is not there no error, a directory needs `recursive`. */
-  rm: { args: { path: ByteString; recursive: boolean; force: boolean }; result: null };
+  /** As node's: `force` makes a path that is not there no error, a directory needs `recursive`.
+   * `more`: a part of a large tree is removed, ask again. */
+  rm: { args: { path: ByteString; recursive: boolean; force: boolean }; result: { more: boolean } };
   unlink: { args: { path: ByteString }; result: null };
   rmdir: { args: { path: ByteString }; result: null };
   /** `target` is stored as it is. */

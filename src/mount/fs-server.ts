@@ -19,6 +19,9 @@ const S_IFMT_OF: Record<FileType, number> = {
   [FileType.SOCKET]: 0o140000,
 };
 
+/** Entries that one call removes: the client asks again for the rest. */
+const REMOVED_MAX = 500;
+
 /** `readFile` answers files up to this size in one call; the client opens and reads larger ones. */
 const READ_FILE_BYTES_MAX = MIB;
 
@@ -290,31 +293,37 @@ export class FsServer {
     return created;
   }
 
-  #rm(path: ByteString, recursive: boolean, force: boolean): null {
+  #rm(path: ByteString, recursive: boolean, force: boolean): { more: boolean } {
     const end = resolvePath(this.#tree, path, false);
     if (end.inode === undefined) {
-      if (force) return null;
+      if (force) return { more: false };
       throw new FsError('ENOENT');
     }
     if (end.name === '') throw new FsError('EBUSY');
     if (end.inode.type !== FileType.DIRECTORY) this.#vfs.unlink(end.parent, end.name);
     else if (!recursive) throw new FsError('EISDIR', { message: 'is a directory: give recursive' });
-    else this.#rmTree(end.parent, end.name, end.inode.ino);
-    return null;
+    else return { more: this.#rmTree(end.parent, end.name, end.inode.ino, { left: REMOVED_MAX }) };
+    return { more: false };
   }
 
-  #rmTree(parent: number, name: ByteString, ino: number): void {
+  /** Removes a part of the tree, so that neither the owner nor the log's room is taken for long; true: there is more. */
+  #rmTree(parent: number, name: ByteString, ino: number, budget: { left: number }): boolean {
     const fh = this.#vfs.opendir(ino);
     try {
       this.#vfs.readdir(ino, fh, 0, (entry) => {
-        if (entry.type === FileType.DIRECTORY) this.#rmTree(ino, entry.name, entry.ino);
-        else this.#vfs.unlink(ino, entry.name);
+        if (budget.left <= 0) return false;
+        if (entry.type === FileType.DIRECTORY) return !this.#rmTree(ino, entry.name, entry.ino, budget);
+        this.#vfs.unlink(ino, entry.name);
+        budget.left -= 1;
         return true;
       });
     } finally {
       this.#vfs.releasedir(fh);
     }
+    if (budget.left <= 0) return true;
     this.#vfs.rmdir(parent, name);
+    budget.left -= 1;
+    return false;
   }
 }
 

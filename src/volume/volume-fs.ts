@@ -137,7 +137,7 @@ export class RpcFs {
 
   async rm(path: VolumePath, options: { force?: boolean; recursive?: boolean } = {}): Promise<void> {
     const args = { path: pathName(path, 'rm'), recursive: options.recursive === true, force: options.force === true };
-    await this.#call('rm', args);
+    while ((await this.#call('rm', args)).more);
   }
 
   async unlink(path: VolumePath): Promise<void> {

@@ -32,6 +32,17 @@ export function fsSuite(name: string, subject: () => Subject, after: () => Promi
     });
   };
 
+  check('removes a tree of many entries and levels', async (fs, top) => {
+    for (let i = 0; i < 600; i++) {
+      const folder = `${top}/tree/a${i % 3}/b${i % 5}`;
+      await fs.mkdir(folder, { recursive: true });
+      await fs.writeFile(`${folder}/f${i}`, '');
+    }
+    assert.is((await codeOf(fs.rm(`${top}/tree`))) === undefined, false, 'only when it is told to');
+    await fs.rm(`${top}/tree`, { recursive: true });
+    assert.equal(await fs.readdir(top), []);
+  });
+
   check('reads what was written, as bytes and as text', async (fs, top) => {
     await fs.writeFile(`${top}/f`, 'zurück');
     assert.is(await fs.readFile(`${top}/f`, 'utf8'), 'zurück');
