@@ -4,8 +4,9 @@
 //
 // Files named *.slow.test.ts run only with --slow or --all. uvu prints a summary for each suite; these lines are read here
 // and added up. A file that ends without a summary, or past its limit, is one failure. Skips are counted: with CI=true a
-// skip that test/allowed-skips.txt does not list is a failure.
-import { spawn } from 'node:child_process';
+// skip that test/allowed-skips.txt does not list is a failure. A file with the line `// needs: mount` is skipped where nothing
+// can be mounted.
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { nodePath, projectEnv, root, say } from './lib.mjs';
@@ -30,6 +31,19 @@ function chosen(file) {
   const isSlow = file.endsWith('.slow.test.ts');
   if (args.includes('--all')) return true;
   return args.includes('--slow') ? isSlow : !isSlow;
+}
+
+/** Why nothing can be mounted here; '' when it can. */
+function mountRefusal() {
+  const asked = spawnSync(nodePath(), [join(root, 'scripts', 'mount-refusal.mjs')], {
+    encoding: 'utf8',
+    env: projectEnv(),
+  });
+  return asked.status === 0 ? asked.stdout.trim() : asked.stderr.trim();
+}
+
+function needsMount(file) {
+  return /^\/\/ needs: mount$/m.test(readFileSync(join(root, file), 'utf8'));
 }
 
 /** Runs one file; on the limit its whole process group is ended. */
@@ -84,10 +98,10 @@ function judge({ file, output, code, signal, isLate, seconds }) {
   const reasons = [];
   if (isLate) reasons.push(`not finished after ${FILE_LIMIT_S} s`);
   else if (code !== 0) reasons.push(signal ? `ended by ${signal}` : `exit code ${code}`);
-  if (total + skipped === 0) reasons.push('no suite ran (is .run() missing?)');
-  if (reasons.length > 0 && failed === 0) failed = 1;
   // A test that finds its need missing says so in a line of its own: "SKIP <what>: <why>".
   const skips = [...output.matchAll(/^SKIP (.+)$/gm)].map((match) => match[1]);
+  if (total + skipped + skips.length === 0) reasons.push('no suite ran (is .run() missing?)');
+  if (reasons.length > 0 && failed === 0) failed = 1;
   return { file, passed, failed, skipped: skipped + skips.length, skips, reasons, output, seconds };
 }
 
@@ -105,10 +119,14 @@ if (files.length === 0) {
   process.exit(1);
 }
 const allowed = allowedSkips();
+const refusal = files.some(needsMount) ? mountRefusal() : '';
+if (refusal !== '') say(`nothing can be mounted here, so the tests that need it are skipped: ${refusal}`);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const bad = [];
 for (const [i, file] of files.entries()) {
-  const result = judge(await runFile(file));
+  const isRefused = refusal !== '' && needsMount(file);
+  const skipped = { file, output: `SKIP ${file}: ${refusal}`, code: 0, signal: null, isLate: false, seconds: 0 };
+  const result = judge(isRefused ? skipped : await runFile(file));
   const unlisted = isCi ? result.skips.filter((skip) => !allowed.some((line) => skip.startsWith(line))) : [];
   if (isCi && result.skipped > result.skips.length) unlisted.push(`${file}: a test is skipped in its source`);
   result.failed += unlisted.length;

@@ -18,7 +18,7 @@ export const FILE_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 /** Hard links to one inode. */
 export const LINKS_MAX = 65_000;
 /** Files, directories and links in one volume; a create beyond it is ENOSPC. */
-export const INODES_MAX = 20_000_000;
+export const INODES_MAX = 5_000_000;
 
 // -- ids --
 /** A writing session owns 2^26 ids, for slices and inodes alike, one of 2^27 ranges below 2^53. */

@@ -1,4 +1,5 @@
 /** What people give that is wrong: each is refused early, with a typed error, and nothing is left behind. */
+// needs: mount
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 /** Stored data that is not what was written: nobody ever sees wrong bytes, and what is whole goes on working. */
+// needs: mount
 import { createHash, randomBytes } from 'node:crypto';
 import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 /** fsx on a mount: random reads, writes, truncates, mappings and copies of one file, compared with its memory of it. */
+// needs: mount
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 /** A full disk under the local log: told before a write is acknowledged, and nothing is lost or half published. */
+// needs: mount
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {

@@ -1,3 +1,4 @@
+// needs: mount
 import { randomInt } from 'node:crypto';
 import { suite } from 'uvu';
 import type { MountOptions } from '../../dist/index.js';
@@ -18,7 +19,7 @@ const variants: Record<string, MountOptions> = {
 
 for (const [name, mount] of Object.entries(variants)) {
   model(`say and leave the same with ${name} and seed ${seed}`, async () => {
-    await runModel(work, { seed, workers: 8, operations: 3000, mount });
+    await runModel(work, { seed, workers: 8, operations: 1500, rounds: 3, mount });
   });
 }
 

@@ -1,3 +1,4 @@
+// needs: mount
 import { randomInt } from 'node:crypto';
 import { suite } from 'uvu';
 import { runModel } from './model-run.ts';
@@ -12,7 +13,7 @@ const fresh = Number(process.env['FORKFS_MODEL_SEED'] ?? randomInt(2 ** 31));
 
 for (const seed of [1, 2, fresh]) {
   model(`say and leave the same with seed ${seed}`, async () => {
-    await runModel(work, { seed, workers: 4, operations: 1500 });
+    await runModel(work, { seed, workers: 4, operations: 600, rounds: 3 });
   });
 }
 

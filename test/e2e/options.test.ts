@@ -1,4 +1,5 @@
 /** Each option of `mount`, with a test that fails when the option is ignored. */
+// needs: mount
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 /** pjdfstest on a mount: the POSIX suite that other file systems are measured by. */
+// needs: mount
 import { spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';

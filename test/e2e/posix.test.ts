@@ -1,4 +1,5 @@
 /** The POSIX suite on a mount; the tree that it leaves is the same in the version, mounted again. */
+// needs: mount
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';

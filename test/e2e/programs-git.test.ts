@@ -1,3 +1,4 @@
+// needs: mount
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';

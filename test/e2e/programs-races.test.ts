@@ -1,3 +1,4 @@
+// needs: mount
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RWVolume } from '../../dist/index.js';

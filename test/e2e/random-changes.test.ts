@@ -1,4 +1,5 @@
 /** Random changes on a mount and on a local directory, while versions are committed: both are the same all the time. */
+// needs: mount
 import {
   closeSync,
   existsSync,

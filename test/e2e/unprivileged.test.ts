@@ -1,4 +1,5 @@
 /** Everything an ordinary user needs: mounting, committing, and no dead mount when processes are killed. */
+// needs: mount
 import { spawnSync } from 'node:child_process';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
 /** `volume.fs` without a mount: the same errors as node's, and the same volume as a mount shows afterwards. */
+// needs: mount
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';

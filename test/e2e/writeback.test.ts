@@ -1,4 +1,5 @@
 /** `writeback: false` without a mount: a close is answered when the file is in the store. */
+// needs: mount
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Workspace } from './support.ts';

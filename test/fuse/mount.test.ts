@@ -1,3 +1,4 @@
+// needs: mount
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// needs: mount
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// needs: mount
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { rm, truncate, writeFile } from 'node:fs/promises';
