@@ -147,11 +147,7 @@ bad('a volume.json with a wrong hash, of a newer format or of another kind is re
 });
 
 /** Mounts the version and looks what can be read; answers what the daemon logged. */
-async function readsTheRest(
-  copy: Copy,
-  broken: keyof typeof bodies,
-  options: { cacheSize?: string } = {},
-): Promise<string> {
+async function readsTheRest(copy: Copy, options: { cacheSize?: string } = {}): Promise<string> {
   const version = await Volume.fromLocator(copy.locator);
   const cacheDir = work.path(`cache-${copies}`);
   const path = await version.mount({ mountPath: work.fresh(), ...(options.cacheSize ? { cacheDir, ...options } : {}) });

@@ -39,7 +39,7 @@ async function onDisk(size: number, use: (disk: string) => Promise<void>): Promi
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk], { stdio: 'pipe' });
   } catch {
     canMount = false;
-    return void console.log('SKIP full disk: a small file system cannot be mounted here (needs root)');
+    return void console.log('\nSKIP full disk: a small file system cannot be mounted here (needs root)');
   }
   try {
     await use(disk);

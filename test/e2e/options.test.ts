@@ -221,7 +221,7 @@ option('readOnly: nothing can be changed', async () => {
 });
 
 option('allowOther: other users may use the mount, or may not', async () => {
-  if (!isRoot) return void console.log('SKIP allowOther: needs root to become another user');
+  if (!isRoot) return void console.log('\nSKIP allowOther: needs root to become another user');
   // The way to the mount must be open to the other user as well.
   chmodSync(work.directory, 0o755);
   const asOther = (path: string): number =>

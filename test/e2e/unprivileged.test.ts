@@ -21,7 +21,7 @@ exec setpriv --reuid ${NOBODY} --regid ${NOBODY} --clear-groups -- "$@"
 `;
 
 function asUser(scenario: string): void {
-  if (!fuseFacts().helperIsSetuid) return console.log(`SKIP ${scenario}: fusermount3 is not setuid`);
+  if (!fuseFacts().helperIsSetuid) return console.log(`\nSKIP ${scenario}: fusermount3 is not setuid`);
   const folder = mkdtempSync(join(tmpdir(), 'forkfs-user-'));
   if (isRoot) chownSync(folder, NOBODY, NOBODY);
   try {
@@ -30,7 +30,7 @@ function asUser(scenario: string): void {
     // Of its own: home, temporary and runtime folders, so that nothing is shared with the user's real work.
     const env = { PATH: process.env['PATH'], HOME: folder, TMPDIR: folder, XDG_RUNTIME_DIR: folder };
     const child = spawnSync(program!, args, { encoding: 'utf8', cwd: '/', timeout: 60_000, env });
-    if (child.status === 99) return console.log(`SKIP ${scenario}: no mount namespace here (${child.stderr.trim()})`);
+    if (child.status === 99) return console.log(`\nSKIP ${scenario}: no mount namespace here (${child.stderr.trim()})`);
     assert.is(child.status, 0, child.stderr);
     assert.is(child.stdout.trim(), 'done');
   } finally {
