@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
-import type { MountOptions } from '../../dist/index.js';
+import type { MountOptions, RWVolume } from '../../dist/index.js';
 import { assertNothingHeld, assertSameTree, python } from './programs.ts';
 import { manifest, root, type Workspace } from './support.ts';
 
@@ -13,16 +13,19 @@ const runFile = promisify(execFile);
 export interface ModelRun {
   seed: number;
   workers: number;
+  /** Of each worker in each round. */
   operations: number;
+  /** Between two rounds the volume is unmounted and mounted again. */
+  rounds: number;
   mount?: MountOptions;
 }
 
 /** What each worker said, all at once at this place. */
-function runWorkers(at: string, { seed, workers, operations }: ModelRun): Promise<string[]> {
+function runWorkers(at: string, { seed, workers, operations }: ModelRun, round: number): Promise<string[]> {
   const script = join(root, 'test', 'e2e', 'model-worker.py');
   return Promise.all(
     Array.from({ length: workers }, async (_, i) => {
-      const args = [script, at, String(i), String(seed), String(operations)];
+      const args = [script, at, String(i), `${seed}-${round}`, String(operations)];
       const { stdout } = await runFile('python3', args, { maxBuffer: 1 << 28, timeout: 250_000 });
       return stdout;
     }),
@@ -70,15 +73,9 @@ function firstDifference(actual: string, expected: string): string | undefined {
     : `said "${a[at]}" instead of "${b[at]}", after\n  ${b.slice(Math.max(0, at - 30), at).join('\n  ')}`;
 }
 
-/** Commits in between change nothing; a version and a mount that goes on from it show the same. */
-export async function runModel(work: Workspace, run: ModelRun): Promise<void> {
-  const local = work.fresh('local');
-  prepare(local);
-  const expected = await runWorkers(local, run);
-
-  const volume = work.volume('model');
-  const path = await volume.mount({ mountPath: work.fresh(), ...run.mount });
-  prepare(path);
+/** The workers at both places, with commits in between on the mount, which change nothing; what they said and left is equal. */
+async function runBoth(volume: RWVolume, path: string, local: string, run: ModelRun, round: number): Promise<void> {
+  const expected = await runWorkers(local, run, round);
   let isOver = false;
   const committing = (async () => {
     while (!isOver) {
@@ -88,29 +85,41 @@ export async function runModel(work: Workspace, run: ModelRun): Promise<void> {
   })();
   let said: string[];
   try {
-    said = await runWorkers(path, run);
+    said = await runWorkers(path, run, round);
   } finally {
     isOver = true;
     await committing;
   }
   for (const [i, text] of said.entries()) {
     const difference = firstDifference(text, expected[i]!);
-    assert.ok(difference === undefined, `seed ${run.seed}, worker ${i} ${difference}`);
+    assert.ok(difference === undefined, `seed ${run.seed}, round ${round}, worker ${i} ${difference}`);
+  }
+  assertSameState(path, stateOf(local), `seed ${run.seed}, the mount`);
+  await assertNothingHeld(volume);
+  const names = 'import os, sys; print(sum(len(f) + len(d) for _, d, f in os.walk(sys.argv[1])))';
+  assert.ok((await volume.status()).files <= Number(python(names, path)), 'no inode outlives its names');
+}
+
+/** A version, and a mount that goes on from it or from what was left unpublished, show what the mount showed. */
+export async function runModel(work: Workspace, run: ModelRun): Promise<void> {
+  const local = work.fresh('local');
+  const volume = work.volume('model');
+  prepare(local);
+  let path = await volume.mount({ mountPath: work.fresh(), ...run.mount });
+  prepare(path);
+  for (let round = 0; round < run.rounds; round++) {
+    if (round > 0) {
+      // By turns from the log alone and from a version: then each inode is one that was stored.
+      await (round % 2 === 1 ? volume.abandon() : volume.finalize());
+      path = await volume.mount({ mountPath: work.fresh(), ...run.mount });
+      assertSameState(path, stateOf(local), `seed ${run.seed}, the mount after round ${round}`);
+    }
+    await runBoth(volume, path, local, run, round);
   }
   const state = stateOf(local);
-  assertSameState(path, state, `seed ${run.seed}, the mount`);
-  await assertNothingHeld(volume);
-  const inodes = Number(
-    python('import os, sys; print(sum(len(set(f)) + len(d) for _, d, f in os.walk(sys.argv[1])))', path),
-  );
-  assert.ok((await volume.status()).files <= inodes, 'no inode outlives its names');
-
   const version = await volume.finalize();
   const at = await version.mount({ mountPath: work.fresh() });
   assertSameState(at, state, `seed ${run.seed}, the version`);
   await version.unmount();
-  const again = await volume.mount({ mountPath: work.fresh() });
-  assertSameState(again, state, `seed ${run.seed}, the mount that goes on`);
-  await volume.abandon({ delete: true });
   rmSync(local, { recursive: true });
 }

@@ -8,7 +8,7 @@ so that several workers at once leave what one after the other would.
 """
 import ctypes, errno, hashlib, mmap, os, random, stat, sys
 
-root, worker, seed, operations = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+root, worker, seed, operations = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 os.chdir(root)
 os.umask(0o022)
 r = random.Random(f'{seed}-{worker}')
