@@ -54,7 +54,10 @@ export function addMountOptions(command: Command): Command {
   return command
     .option('--meta-dir <dir>', 'folder of what is not published yet (default: $XDG_STATE_HOME/forkfs/volumes)')
     .option('--cache-dir <dir>', 'folder of blocks that were read (default: $XDG_CACHE_HOME/forkfs)')
-    .option('--cache-size <size>', "limit of that folder: bytes, or '512M', '10G' (default: 10G)")
+    .option(
+      '--cache-size <size>',
+      "limit of that folder: bytes, or '512M', '10G' (default: 10G; none kept of a file:// bucket)",
+    )
     .option('--timeout <time>', "how long mounting may take: seconds, or '1h', '30m', '5s' (default: 60s)")
     .option('--writeback', 'acknowledge writes before they are uploaded (default)')
     .option('--no-writeback', 'close and fsync return after the upload')
@@ -67,7 +70,7 @@ export function addMountOptions(command: Command): Command {
     .option('--no-allow-other', 'only you may use the mount (default for others)')
     .option('--uid <id>', 'show everything as owned by this user', number('--uid'))
     .option('--gid <id>', 'show everything as owned by this group', number('--gid'))
-    .option('--transport <name>', 'auto, direct or native (default: auto)')
+    .option('--transport <name>', 'auto or direct (default: auto)')
     .option('--kernel-writeback', 'let the kernel hold writes back (default: off)');
 }
 
