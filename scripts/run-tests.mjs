@@ -98,8 +98,8 @@ function judge({ file, output, code, signal, isLate, seconds }) {
   const reasons = [];
   if (isLate) reasons.push(`not finished after ${FILE_LIMIT_S} s`);
   else if (code !== 0) reasons.push(signal ? `ended by ${signal}` : `exit code ${code}`);
-  // A test that finds its need missing says so in a line of its own: "SKIP <what>: <why>".
-  const skips = [...output.matchAll(/^SKIP (.+)$/gm)].map((match) => match[1]);
+  // A test that finds its need missing says so: "SKIP <what>: <why>". uvu may have put its bullets in front.
+  const skips = [...output.matchAll(/^(?:.*[•✘] *)?SKIP (.+)$/gm)].map((match) => match[1]);
   if (total + skipped + skips.length === 0) reasons.push('no suite ran (is .run() missing?)');
   if (reasons.length > 0 && failed === 0) failed = 1;
   return { file, passed, failed, skipped: skipped + skips.length, skips, reasons, output, seconds };
