@@ -29,7 +29,6 @@ export type Negotiation = Negotiated | 'unsupported' | 'again';
 function wantedFlags(kernelWriteback: boolean): number {
   const flags =
     InitFlag.ASYNC_READ +
-    InitFlag.ATOMIC_O_TRUNC +
     InitFlag.BIG_WRITES +
     InitFlag.DO_READDIRPLUS +
     InitFlag.ASYNC_DIO +
@@ -38,6 +37,8 @@ function wantedFlags(kernelWriteback: boolean): number {
     InitFlag.CACHE_SYMLINKS +
     InitFlag.EXPLICIT_INVAL_DATA +
     InitFlag.HANDLE_KILLPRIV_V2;
+  // Not ATOMIC_O_TRUNC: with it the file is cut before the kernel looks whether it is being executed, and a program that
+  // runs from the mount dies of an open that is then refused with ETXTBSY.
   return kernelWriteback ? flags + InitFlag.WRITEBACK_CACHE : flags;
 }
 
