@@ -9,8 +9,6 @@ import { fsErrorOf } from './fs-errors.js';
 import type { FsArgs, FsOp, FsResult } from './fs-protocol.js';
 import type { OwnerCalls, OwnerData } from './owner-data.js';
 
-const NURSERY_MB = 16;
-
 type Waiting = {
   resolve(value: unknown): void;
   reject(error: Error): void;
@@ -49,8 +47,6 @@ export class OwnerHandle {
     const worker = new Worker(new URL('./owner.js', import.meta.url), {
       workerData: { ...data, port: port2 } satisfies OwnerData,
       transferList: transfer,
-      // Most of what a request makes is soon garbage: a small nursery keeps the process small.
-      resourceLimits: { maxYoungGenerationSizeMb: NURSERY_MB },
       name: 'owner',
     });
     const handle = new OwnerHandle(worker, port1, data, logger);
