@@ -2,22 +2,13 @@ import { type ByteString, bytesToName, nameToBytes } from '../base/bytes.js';
 import { FsError } from '../base/errors.js';
 import { MIB } from '../base/limits.js';
 import type { Ticket } from '../chunk/messages.js';
+import { fullMode } from '../fuse/file-mode.js';
 import { FileType } from '../meta/inode.js';
 import type { Inode } from '../meta/namespace.js';
 import { PENDING, type Caller, type VfsOps } from '../vfs/types.js';
 import { fsErrorOf } from './fs-errors.js';
 import { OPEN_FLAGS, type FsArgs, type FsOp, type FsResult, type StatRecord } from './fs-protocol.js';
 import { resolvePath, type PathEnd } from './path-walk.js';
-
-const S_IFMT_OF: Record<FileType, number> = {
-  [FileType.FILE]: 0o100000,
-  [FileType.DIRECTORY]: 0o040000,
-  [FileType.SYMLINK]: 0o120000,
-  [FileType.FIFO]: 0o010000,
-  [FileType.BLOCK]: 0o060000,
-  [FileType.CHAR]: 0o020000,
-  [FileType.SOCKET]: 0o140000,
-};
 
 /** Entries that one call removes: the client asks again for the rest. */
 const REMOVED_MAX = 500;
@@ -353,7 +344,7 @@ function nsText(sec: number, nsec: number): string {
 function statRecord(inode: Inode): StatRecord {
   return {
     ino: inode.ino,
-    mode: S_IFMT_OF[inode.type] | inode.mode,
+    mode: fullMode(inode),
     nlink: inode.nlink,
     uid: inode.uid,
     gid: inode.gid,
