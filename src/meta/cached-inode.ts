@@ -42,6 +42,8 @@ export class Inode implements NodeRow {
   usedAt = 0;
   /** The database has rows of it, so what is not in memory must be asked there. */
   stored: boolean;
+  /** No more bytes of the file than this are stored, as far as was looked: what is above it for `length` is holes. */
+  storedBytesMax = Infinity;
   /** Waits to be written behind. */
   dirty = false;
   /** The node is gone; the object is a leftover in somebody's hands. */

@@ -350,7 +350,7 @@ function statRecord(inode: Inode): StatRecord {
     gid: inode.gid,
     rdev: inode.rdev,
     size: inode.length,
-    blocks: inode.type === FileType.FILE ? Math.ceil(inode.length / 512) : 8,
+    blocks: inode.type === FileType.FILE ? Math.ceil(Math.min(inode.length, inode.storedBytesMax) / 512) : 8,
     atimeNs: nsText(inode.atime, inode.atimensec),
     mtimeNs: nsText(inode.mtime, inode.mtimensec),
     ctimeNs: nsText(inode.ctime, inode.ctimensec),

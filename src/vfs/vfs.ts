@@ -1,6 +1,6 @@
 import type { ByteString } from '../base/bytes.js';
 import { FsError } from '../base/errors.js';
-import { INODES_MAX, NAME_BYTES_MAX, SYMLINK_BYTES_MAX } from '../base/limits.js';
+import { CHUNK_BYTES, INODES_MAX, NAME_BYTES_MAX, SYMLINK_BYTES_MAX } from '../base/limits.js';
 import type { DataPlane } from '../chunk/data-plane.js';
 import type { Ticket } from '../chunk/messages.js';
 import { type Dentry, FileType } from '../meta/inode.js';
@@ -64,8 +64,9 @@ export class Vfs implements VfsOps {
   lookup(parent: number, name: ByteString): Inode | undefined {
     if (name.length > NAME_BYTES_MAX) throw new FsError('ENAMETOOLONG');
     const inode = this.#namespace.lookup(this.#need(parent), name);
-    if (inode !== undefined) this.#namespace.looked(inode);
-    return inode;
+    if (inode === undefined) return undefined;
+    this.#namespace.looked(inode);
+    return this.#measured(inode);
   }
 
   forget(ino: number, nlookup: number): void {
@@ -125,14 +126,14 @@ export class Vfs implements VfsOps {
   // -- attributes --
 
   getattr(ino: number): Inode {
-    return this.#need(ino);
+    return this.#measured(this.#need(ino));
   }
 
   setattr(_caller: Caller, ino: number, change: AttrChange, fh?: number): Inode {
     this.#checkWritable();
     const inode = this.#inodeOf(ino, fh);
     changeAttributes(this.#namespace, this.#data, inode, change);
-    return inode;
+    return this.#measured(inode);
   }
 
   getxattr(ino: number, name: ByteString): Uint8Array | undefined {
@@ -256,6 +257,13 @@ export class Vfs implements VfsOps {
   }
 
   // -- helpers --
+
+  /** Files that can have large holes are measured in chunks, so that a copy need not read terabytes of zeros. */
+  #measured(inode: Inode): Inode {
+    const isMeasured = inode.length > CHUNK_BYTES && inode.type === FileType.FILE;
+    inode.storedBytesMax = isMeasured ? this.#namespace.chunkIndexes(inode).length * CHUNK_BYTES : Infinity;
+    return inode;
+  }
 
   #create(parent: number, name: ByteString, what: Parameters<Namespace['create']>[2]): Inode {
     this.#checkWritable();

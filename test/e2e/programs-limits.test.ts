@@ -52,6 +52,21 @@ for name, size in ('five', 5 << 30), ('huge', 3 << 40):
 ${checkSparse}`);
 });
 
+limits('a copy of a sparse file is sparse, off the mount as well', () => {
+  inTree(`
+import subprocess, tempfile
+with tempfile.TemporaryDirectory() as out:
+    for name in ('five', 'huge'):
+        assert os.stat(name).st_blocks * 512 <= 4 * (64 << 20), os.stat(name).st_blocks
+        subprocess.run(['cp', name, out + '/copy'], check=True)
+        assert os.stat(out + '/copy').st_size == os.stat(name).st_size
+        assert os.stat(out + '/copy').st_blocks * 512 < 256 << 20, os.stat(out + '/copy').st_blocks
+        with open(out + '/copy', 'rb') as f:
+            f.seek((4 << 30) - 2); assert f.read(4) == b'edge'
+            f.seek(-3, 2); assert f.read() == b'end'
+`);
+});
+
 limits('fallocate extends, keeps the size, punches holes and zeroes', () => {
   inTree(`
 import ctypes

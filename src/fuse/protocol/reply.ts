@@ -26,6 +26,8 @@ const IO_BLOCK_BYTES = 65536;
 export interface AttrFields {
   ino: number;
   length: number;
+  /** Bytes that are stored at most; by it programs tell a file with large holes. */
+  storedBytesMax?: number;
   nlink: number;
   uid: number;
   gid: number;
@@ -97,7 +99,7 @@ export class Reply {
     const view = this.#view;
     this.u64(at + attrStruct.ino, inode.ino);
     this.u64(at + attrStruct.size, inode.length);
-    this.u64(at + attrStruct.blocks, Math.ceil(inode.length / STAT_BLOCK_BYTES));
+    this.u64(at + attrStruct.blocks, Math.ceil(Math.min(inode.length, inode.storedBytesMax ?? Infinity) / STAT_BLOCK_BYTES));
     this.u64(at + attrStruct.atime, inode.atime);
     this.u64(at + attrStruct.mtime, inode.mtime);
     this.u64(at + attrStruct.ctime, inode.ctime);
