@@ -99,7 +99,10 @@ export class Reply {
     const view = this.#view;
     this.u64(at + attrStruct.ino, inode.ino);
     this.u64(at + attrStruct.size, inode.length);
-    this.u64(at + attrStruct.blocks, Math.ceil(Math.min(inode.length, inode.storedBytesMax ?? Infinity) / STAT_BLOCK_BYTES));
+    this.u64(
+      at + attrStruct.blocks,
+      Math.ceil(Math.min(inode.length, inode.storedBytesMax ?? Infinity) / STAT_BLOCK_BYTES),
+    );
     this.u64(at + attrStruct.atime, inode.atime);
     this.u64(at + attrStruct.mtime, inode.mtime);
     this.u64(at + attrStruct.ctime, inode.ctime);
