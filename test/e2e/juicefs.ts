@@ -62,7 +62,33 @@ export async function shownByJuicefs(
   bucket: string,
   flags: readonly string[] = [],
 ): Promise<string> {
-  return checkedByJuicefs(work, exported(work, locator), bucket, flags);
+  const index = exported(work, locator);
+  assertRefsExact(index);
+  return checkedByJuicefs(work, index, bucket, flags);
+}
+
+/** What juicefs itself never counts again: references of a slice are the records that name it, and the guard's one. */
+const WRONG_REFS = `
+import collections, json, sqlite3, struct, sys
+db = sqlite3.connect(sys.argv[1])
+refs, sizes = collections.Counter(), {}
+for (records,) in db.execute('SELECT CAST(slices AS BLOB) FROM jfs_chunk'):
+    for pos, id, size, off, length in struct.iter_unpack('>IQIII', records):
+        if id == 0: continue
+        refs[id] += 1
+        sizes.setdefault(id, set()).add(size)
+for (entries,) in db.execute('SELECT CAST(slices AS BLOB) FROM jfs_delslices'):
+    for id, size in struct.iter_unpack('>QI', entries): refs[id] += 1; sizes.setdefault(id, set()).add(size)
+is_ = {id: [[size], n] for id, size, n in db.execute('SELECT chunkid, size, refs FROM jfs_chunk_ref')}
+should = {id: [sorted(sizes[id]), n + 1] for id, n in refs.items()}
+print(json.dumps([[id, is_.get(id), should.get(id)] for id in sorted({*is_, *should}) if is_.get(id) != should.get(id)][:20]))`;
+
+function assertRefsExact(index: string): void {
+  assert.equal(
+    JSON.parse(python(WRONG_REFS, index)),
+    [],
+    'slices with what they have and should have: sizes, references',
+  );
 }
 
 /** The same for an index that is there already. */
